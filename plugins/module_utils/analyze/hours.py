@@ -113,7 +113,7 @@ def _holiday(text: str) -> date:
 
 
 def outside_hours(events: Iterable[Event], hours: WorkingHours) -> list[Event]:
-    """The events outside the working hours, in the order given; events without a time cannot be placed and are left out."""
+    """The events outside the working hours, in the order given. Those without a time cannot be placed: left out."""
     result = []
     for event in events:
         time = event_time(event)

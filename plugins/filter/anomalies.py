@@ -1,0 +1,248 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filter pve.audit.anomalies: type check, one pure call, translated error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.pve.audit.plugins.module_utils.analyze.anomalies import check_rules, find_anomalies
+from ansible_collections.pve.audit.plugins.module_utils.analyze.hours import working_hours as check_hours
+from ansible_collections.pve.audit.plugins.module_utils.model.event import require_events
+
+DOCUMENTATION = r"""
+name: anomalies
+short_description: Judge events by rules and return findings
+version_added: 0.1.0
+author: pve.audit contributors (@pve-audit)
+description:
+  - Runs rules over events. Rules are data; each filters events and then looks for windows as
+    P(pve.audit.windows#filter) does.
+  - The shipped rules are C(mass-guest-deletion), C(mass-backup-deletion), C(failed-task-burst),
+    C(action-outside-hours),
+    C(console-outside-hours) and C(root-pam-use). They tell actors apart by C(user.id), which holds the API token, so
+    two tokens of one account are judged on their own.
+positional: rules
+options:
+  _input:
+    description: Events, made with P(pve.audit.events#filter).
+    type: list
+    elements: dict
+    required: true
+  rules:
+    description: The rules to run; the shipped ones if left out.
+    type: list
+    elements: dict
+    suboptions: &rule
+      id:
+        description: Name of the rule, of lower-case letters, digits, C(-) and C(_).
+        type: str
+        required: true
+      title:
+        description: What a finding is called.
+        type: str
+      severity:
+        description: V(critical), V(high), V(medium), V(low) or V(informational).
+        type: str
+        required: true
+      match:
+        description: Fields and values that must all agree. A value may be a list (any of them) or have C(*) in it.
+        type: dict
+      exclude:
+        description: As C(match), but an event that agrees in any field is left out.
+        type: dict
+      outcome:
+        description: V(success), V(failure), V(unknown), or a list of them.
+        type: raw
+      hours:
+        description: Keep only events V(outside) or V(inside) O(working_hours).
+        type: str
+        choices: [outside, inside]
+      type:
+        description: As in P(pve.audit.windows#filter).
+        type: str
+        choices: [event_count, value_count]
+        required: true
+      field:
+        description: As in P(pve.audit.windows#filter).
+        type: str
+      timespan:
+        description: As in P(pve.audit.windows#filter).
+        type: str
+        required: true
+      group_by:
+        description: As in P(pve.audit.windows#filter).
+        type: list
+        elements: str
+      condition:
+        description: As in P(pve.audit.windows#filter).
+        type: dict
+        required: true
+      remedy:
+        description: What to do about it, one sentence.
+        type: str
+      description:
+        description: Why the rule exists.
+        type: str
+      enabled:
+        description: V(false) switches the rule off.
+        type: bool
+        default: true
+  extra_rules:
+    description: Rules to add. A rule with the id of an earlier one replaces it; with C(enabled) V(false) it only
+      takes it away.
+    type: list
+    elements: dict
+    default: []
+    suboptions: *rule
+  working_hours:
+    description: As C(hours) of P(pve.audit.outside_hours#filter); for rules with C(hours).
+    type: raw
+  timezone:
+    description: IANA name of the time zone of the working hours.
+    type: str
+    default: UTC
+seealso:
+  - plugin: pve.audit.windows
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Findings of the shipped rules
+  ansible.builtin.set_fact:
+    findings: "{{ tasks | pve.audit.events | pve.audit.anomalies(timezone='Europe/Berlin') }}"
+
+- name: Two is a crowd for the production guests, and nobody cares about failed bursts
+  ansible.builtin.set_fact:
+    findings: "{{ events | pve.audit.anomalies(extra_rules=more) }}"
+  vars:
+    more:
+      - id: production-deletion
+        title: Production guests deleted
+        severity: critical
+        match:
+          event.action: guest.destroy
+          pve.vmid: ["1*"]
+        outcome: success
+        type: value_count
+        field: pve.vmid
+        timespan: 1h
+        group_by: [user.id]
+        condition:
+          gte: 2
+      - id: failed-task-burst
+        enabled: false
+"""
+
+RETURN = r"""
+_value:
+  description: Findings, worst first.
+  type: list
+  elements: dict
+  sample:
+    - id: mass-guest-deletion-3a5f0c9be112
+      rule: mass-guest-deletion
+      title: Mass guest deletion
+      severity: CRITICAL
+      type: value_count
+      sentence: "dario@pve: Mass guest deletion: 10 within 1 min 4 s (501, 504) on pve1, pve2, pve3."
+      start: "2026-11-23T17:40:33Z"
+      end: "2026-11-23T17:41:37Z"
+      count: 10
+      total: 10
+      values: [501, 504]
+      group: {user.id: dario@pve}
+      nodes: [pve1, pve2, pve3]
+      event_ids: ["UPID:pve1:000005D0:0007AF88:6B047A91:qmdestroy:501:dario@pve:"]
+      remedy: Ask the person behind the account at once.
+  contains:
+    id:
+      description: Stable id, the same for the same rule, group and first event.
+      type: str
+      sample: mass-guest-deletion-3a5f0c9be112
+    rule:
+      description: Id of the rule.
+      type: str
+      sample: mass-guest-deletion
+    title:
+      description: Title of the rule.
+      type: str
+      sample: Mass guest deletion
+    severity:
+      description: V(CRITICAL), V(HIGH), V(MEDIUM), V(LOW) or V(INFO).
+      type: str
+      sample: CRITICAL
+    type:
+      description: Type of the rule.
+      type: str
+      sample: value_count
+    sentence:
+      description: The finding in one sentence.
+      type: str
+      sample: "dario@pve: Mass guest deletion: 10 within 1 min 4 s (501, 504) on pve1, pve2, pve3."
+    start:
+      description: Time of the first event.
+      type: str
+      sample: "2026-11-23T17:40:33Z"
+    end:
+      description: Time of the last event.
+      type: str
+      sample: "2026-11-23T17:41:37Z"
+    count:
+      description: The highest count in a single window.
+      type: int
+      sample: 10
+    total:
+      description: Number of events from start to end.
+      type: int
+      sample: 10
+    values:
+      description: Distinct values of the rule's field; empty for V(event_count).
+      type: list
+      sample: [501, 504]
+    group:
+      description: The values of the C(group_by) fields.
+      type: dict
+      sample: {user.id: dario@pve}
+    nodes:
+      description: Nodes on which it happened.
+      type: list
+      elements: str
+      sample: [pve1]
+    event_ids:
+      description: The C(event.id) of the events.
+      type: list
+      elements: str
+      sample: ["UPID:pve1:000005D0:0007AF88:6B047A91:qmdestroy:501:dario@pve:"]
+    remedy:
+      description: What to do about it.
+      type: str
+      sample: Ask the person behind the account at once.
+"""
+
+
+def anomalies(
+    events: object,
+    rules: object = None,
+    extra_rules: object = None,
+    working_hours: object = None,
+    timezone: str = "UTC",
+) -> list[dict[str, Any]]:
+    """See DOCUMENTATION. Raises AnsibleFilterError with one sentence."""
+    try:
+        hours = check_hours(working_hours, timezone)
+        return find_anomalies(require_events(events), check_rules(rules, extra_rules, hours))
+    except ValueError as error:
+        raise AnsibleFilterError(f"pve.audit.anomalies: {error}") from error
+
+
+class FilterModule:
+    """Filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Name and function."""
+        return {"anomalies": anomalies}

@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Name what an event means: action, object, severity and guest, from the catalogue in `classify/`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ansible_collections.pve.audit.plugins.module_utils.classify.action import Action, object_of
+from ansible_collections.pve.audit.plugins.module_utils.classify.api import classify_api
+from ansible_collections.pve.audit.plugins.module_utils.classify.tasks import classify_task
+from ansible_collections.pve.audit.plugins.module_utils.model.event import Event, get_field
+
+# A task names its guest as 100, as vm:100 where the HA manager starts it, and as 100@store for a volume of the guest.
+_VMID = re.compile(r"(?:(?:vm|ct)[:/])?([1-9]\d{2,8})(?:@.+)?", re.DOTALL)
+
+# What the parsers of journal lines name themselves; the catalogue knows tasks and API calls only.
+_PARSED_ACTIONS = {
+    "access.authenticate": ("authentication", "user", "info"),
+    "session.ssh.open": ("session", "session", "low"),
+    "session.open": ("session", "session", "info"),
+    "session.console.login": ("session", "session", "medium"),
+    "session.sudo.command": ("process", "session", "medium"),
+}
+
+
+def enrich(event: Event) -> Event:
+    """Add action, category, object_type, severity and vmid to a parsed event, in place, and return it.
+
+    What the catalogue does not know becomes the action `other` and stays visible. Lines that could not be parsed are
+    left as they are: they have no meaning to name.
+    """
+    facts: dict[str, Any] = event.setdefault("pve", {})
+    about: dict[str, Any] = event["event"]
+    if about.get("kind") == "pipeline_error":
+        return event
+    if "task_type" in facts:
+        _name(event, classify_task(facts["task_type"], facts.get("object", "")))
+        _add_vmid(facts, facts.get("object", ""))
+    elif about.get("dataset") == "pve.access":
+        method, path = get_field(event, "http.request.method"), get_field(event, "url.path")
+        action, params = classify_api(method or "", path or "")
+        _name(event, action)
+        if (identity := object_of(params, action)) is not None:
+            facts["object"] = identity
+        _add_vmid(facts, params.get("vmid", ""))
+    elif (parsed := _PARSED_ACTIONS.get(about.get("action", ""))) is not None:
+        about["category"], facts["object_type"], facts["severity"] = [parsed[0]], parsed[1], parsed[2]
+    return event
+
+
+def _name(event: Event, action: Action) -> None:
+    event["event"]["action"] = action.name
+    event["event"]["category"] = [action.category]
+    event["pve"]["object_type"] = action.object_type
+    event["pve"]["severity"] = action.severity
+
+
+_GUEST_OBJECTS = ("guest", "snapshot", "volume", "ha")
+
+
+def _add_vmid(facts: dict[str, Any], text: str) -> None:
+    """A numeric id is a guest only where the object is one: a storage or pool may be called 100 as well."""
+    match = _VMID.fullmatch(text)
+    if match and facts.get("object_type") in _GUEST_OBJECTS:
+        facts["vmid"] = int(match[1])

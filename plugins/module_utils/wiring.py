@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules share: options, the connection made of them, and errors as one clear sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
+
+from ansible_collections.pve.audit.plugins.module_utils.model.errors import ApiError, AuditError
+from ansible_collections.pve.audit.plugins.module_utils.pve import session
+
+Result = dict[str, Any]
+
+
+def api_spec() -> dict[str, Any]:
+    """The connection options, named as in community.proxmox, with the same environment fallbacks."""
+    return {
+        "api_host": {"type": "str", "required": True, "fallback": (env_fallback, ["PROXMOX_HOST"])},
+        "api_port": {"type": "int", "default": 8006, "fallback": (env_fallback, ["PROXMOX_PORT"])},
+        "api_user": {"type": "str", "required": True, "fallback": (env_fallback, ["PROXMOX_USER"])},
+        "api_password": {"type": "str", "no_log": True, "fallback": (env_fallback, ["PROXMOX_PASSWORD"])},
+        "api_token_id": {"type": "str", "no_log": False, "fallback": (env_fallback, ["PROXMOX_TOKEN_ID"])},
+        "api_token_secret": {"type": "str", "no_log": True, "fallback": (env_fallback, ["PROXMOX_TOKEN_SECRET"])},
+        "validate_certs": {"type": "bool", "default": True, "fallback": (env_fallback, ["PROXMOX_VALIDATE_CERTS"])},
+        "ca_path": {"type": "path", "fallback": (env_fallback, ["PROXMOX_CA_PATH"])},
+        "request_timeout": {"type": "int", "default": 15},
+        "total_timeout": {"type": "int", "default": 300},
+        "concurrency": {"type": "int", "default": 8},
+    }
+
+
+def connect(params: dict[str, Any]) -> session.Session:
+    """Connect as the options say. Raises AuditError."""
+    return session.Session(
+        session.Credentials(
+            host=params["api_host"],
+            port=params["api_port"],
+            user=params["api_user"],
+            password=params["api_password"],
+            token_id=params["api_token_id"],
+            token_secret=params["api_token_secret"],
+            validate_certs=params["validate_certs"],
+            ca_path=params["ca_path"],
+            timeout=float(params["request_timeout"]),
+        )
+    )
+
+
+def run_api_module(module: AnsibleModule, call: Callable[[session.Session, dict[str, Any]], Result]) -> None:
+    """Connect, call, and exit with the result; a failure is one sentence, with `error_code` and `http_status`."""
+    if session.MISSING is not None:
+        module.fail_json(msg=missing_required_lib("proxmoxer and requests"), exception=str(session.MISSING))
+    try:
+        result = call(connect(module.params), module.params)
+    except ApiError as error:
+        module.fail_json(msg=str(error), error_code=error.code, http_status=error.status)
+    except AuditError as error:
+        module.fail_json(msg=str(error), error_code="input")
+    module.exit_json(changed=False, **result)
