@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
 
-from ansible_collections.pve.audit.plugins.module_utils.model.errors import ApiError, AuditError
+from ansible_collections.pve.audit.plugins.module_utils.model.errors import ApiError, AuditError, InputError
 from ansible_collections.pve.audit.plugins.module_utils.pve import session
 
 Result = dict[str, Any]
@@ -31,6 +31,13 @@ def api_spec() -> dict[str, Any]:
         "total_timeout": {"type": "int", "default": 300},
         "concurrency": {"type": "int", "default": 8},
     }
+
+
+def check_limits(params: dict[str, Any]) -> None:
+    """Raises InputError for a limit that would forbid any answer."""
+    for option in ("total_timeout", "concurrency"):
+        if params[option] < 1:
+            raise InputError(f"{option} must be at least 1, not {params[option]}")
 
 
 def connect(params: dict[str, Any]) -> session.Session:
@@ -55,6 +62,7 @@ def run_api_module(module: AnsibleModule, call: Callable[[session.Session, dict[
     if session.MISSING is not None:
         module.fail_json(msg=missing_required_lib("proxmoxer and requests"), exception=str(session.MISSING))
     try:
+        check_limits(module.params)
         result = call(connect(module.params), module.params)
     except ApiError as error:
         module.fail_json(msg=str(error), error_code=error.code, http_status=error.status)

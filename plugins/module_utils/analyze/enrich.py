@@ -13,8 +13,9 @@ from ansible_collections.pve.audit.plugins.module_utils.classify.api import clas
 from ansible_collections.pve.audit.plugins.module_utils.classify.tasks import classify_task
 from ansible_collections.pve.audit.plugins.module_utils.model.event import Event, get_field
 
-# A task names its guest as 100, as vm:100 where the HA manager starts it, and as 100@store for a volume of the guest.
-_VMID = re.compile(r"(?:(?:vm|ct)[:/])?([1-9]\d{2,8})(?:@.+)?", re.DOTALL)
+# A task names its guest as 100, as vm:100 where the HA manager starts it, as 100@store for a volume or backups of the
+# guest, and as 100-scsi0>101-scsi1 for a disk that moves.
+_VMID = re.compile(r"(?:(?:vm|ct)[:/])?([1-9]\d{2,8})(?:[@-].+)?", re.DOTALL)
 
 # What the parsers of journal lines name themselves; the catalogue knows tasks and API calls only.
 _PARSED_ACTIONS = {
@@ -38,14 +39,15 @@ def enrich(event: Event) -> Event:
         return event
     if "task_type" in facts:
         _name(event, classify_task(facts["task_type"], facts.get("object", "")))
-        _add_vmid(facts, facts.get("object", ""))
+        _task_vmid(facts)
     elif about.get("dataset") == "pve.access":
         method, path = get_field(event, "http.request.method"), get_field(event, "url.path")
         action, params = classify_api(method or "", path or "")
         _name(event, action)
         if (identity := object_of(params, action)) is not None:
             facts["object"] = identity
-        _add_vmid(facts, params.get("vmid", ""))
+        if params.get("vmid", "").isdecimal():
+            facts["vmid"] = int(params["vmid"])
     elif (parsed := _PARSED_ACTIONS.get(about.get("action", ""))) is not None:
         about["category"], facts["object_type"], facts["severity"] = [parsed[0]], parsed[1], parsed[2]
     return event
@@ -58,11 +60,9 @@ def _name(event: Event, action: Action) -> None:
     event["pve"]["severity"] = action.severity
 
 
-_GUEST_OBJECTS = ("guest", "snapshot", "volume", "ha")
-
-
-def _add_vmid(facts: dict[str, Any], text: str) -> None:
-    """A numeric id is a guest only where the object is one: a storage or pool may be called 100 as well."""
-    match = _VMID.fullmatch(text)
-    if match and facts.get("object_type") in _GUEST_OBJECTS:
+def _task_vmid(facts: dict[str, Any]) -> None:
+    """A numeric id is a guest only where the object is one: a storage or a pool may be called 100 as well."""
+    identity = facts.get("object", "")
+    match = _VMID.fullmatch(identity)
+    if match and (facts["object_type"] in ("guest", "snapshot", "volume", "ha") or "@" in identity):
         facts["vmid"] = int(match[1])

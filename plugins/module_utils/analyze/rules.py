@@ -42,7 +42,7 @@ DEFAULT_RULES: tuple[dict[str, Any], ...] = (
         "title": "Mass deletion of snapshots, backups or volumes",
         "severity": "critical",
         "match": {
-            "event.action": ["guest.snapshot.delete", "backup.delete", "backup.prune", "storage.volume.delete"],
+            "event.action": ["guest.snapshot.delete", "backup.prune", "storage.volume.delete"],
         },
         "outcome": "success",
         "type": "event_count",

@@ -68,6 +68,10 @@ class Credentials:
         """Raises InputError for what no server could accept, before anything is sent."""
         if not self.host or not _PRINTABLE.fullmatch(self.host) or "/" in self.host:
             raise InputError(f"api_host {self.host!r} is not a host name or address: give it without https:// and path")
+        if not 0 < self.port < 65536:
+            raise InputError(f"api_port {self.port} is not a port: use 1 to 65535, as a rule 8006")
+        if self.timeout <= 0:
+            raise InputError(f"request_timeout must be at least 1 second, not {self.timeout:g}")
         if "@" not in self.user:
             raise InputError(f"api_user {self.user!r} has no realm: write it as name@pam or name@pve")
         if self.token_id and not self.token_secret:

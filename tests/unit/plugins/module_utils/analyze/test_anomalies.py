@@ -84,7 +84,7 @@ def test_shipped_rules_name_actions_that_exist() -> None:
     for rule in DEFAULT_RULES:
         names = rule.get("match", {}).get("event.action", [])
         for name in [names] if isinstance(names, str) else names:
-            assert name in ACTIONS or name == "backup.delete", name
+            assert name in ACTIONS, name
 
 
 OWN = {"id": "own", "severity": "low", "type": "event_count", "timespan": "1h", "condition": {"gte": 1}}
