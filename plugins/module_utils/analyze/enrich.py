@@ -15,6 +15,7 @@ from ansible_collections.pve.audit.plugins.module_utils.model.event import Event
 
 # A task names its guest as 100, as vm:100 where the HA manager starts it, as 100@store for a volume or backups of the
 # guest, and as 100-scsi0>101-scsi1 for a disk that moves.
+_PLAIN_VMID = re.compile(r"[1-9]\d{2,8}", re.ASCII)
 _VMID = re.compile(r"(?:(?:vm|ct)[:/])?([1-9]\d{2,8})(?:[@-].+)?", re.DOTALL)
 
 # What the parsers of journal lines name themselves; the catalogue knows tasks and API calls only.
@@ -46,7 +47,7 @@ def enrich(event: Event) -> Event:
         _name(event, action)
         if (identity := object_of(params, action)) is not None:
             facts["object"] = identity
-        if params.get("vmid", "").isdecimal():
+        if _PLAIN_VMID.fullmatch(params.get("vmid", "")):
             facts["vmid"] = int(params["vmid"])
     elif (parsed := _PARSED_ACTIONS.get(about.get("action", ""))) is not None:
         about["category"], facts["object_type"], facts["severity"] = [parsed[0]], parsed[1], parsed[2]

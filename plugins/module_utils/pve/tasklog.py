@@ -22,8 +22,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "max_lines": {"type": "int", "default": 100000},
 }
 
-# For a text that is gone PVE answers 200 and this one line instead of an error. [PVE::Tools dump_logfile]
-_GONE = "unable to open file '/var/log/pve/tasks/"
+# For a text that is gone, or empty, PVE answers 200 and one line of its own. [PVE::Tools dump_logfile]
+_GONE = "unable to open file - "
+_EMPTY = "no content"
 
 
 def collect_logs(
@@ -60,4 +61,4 @@ def _log(api: Api, nodes: Mapping[str, str], max_lines: int, upid: str) -> tuple
             break
     if len(lines) == 1 and lines[0].startswith(_GONE):
         return [], "the log text is no longer on the node"
-    return lines, None
+    return ([] if lines == [_EMPTY] else lines), None

@@ -1,0 +1,39 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the status of a task means. This is the only place that knows the rule.
+
+Source: pve-common PVE/UPID.pm (read_status, status_is_error, normalize_status_type), pve-manager PVE/API2/Tasks.pm.
+"""
+
+from __future__ import annotations
+
+import re
+
+RUNNING = "RUNNING"
+STATES = ("ok", "warning", "error", "unknown", "running")
+
+_WARNINGS = re.compile(r"WARNINGS: \d+", re.ASCII)
+_OUTCOMES = {"ok": "success", "warning": "success", "error": "failure"}
+
+
+def task_state(status: object, running: bool = False) -> str:
+    """The state of a task: `ok`, `warning`, `error`, `unknown` or `running`.
+
+    `status` is the text of the index or of the API; a task without one is unknown, or running when `running` says so.
+    Proxmox VE is written in Perl: a status of "0" is no status.
+    """
+    if status is None or status in ("", "0") or not isinstance(status, str):
+        return "running" if running else "unknown"
+    if status == "OK":
+        return "ok"
+    if status == RUNNING:
+        return "running"
+    if status == "unexpected status":
+        return "unknown"
+    return "warning" if _WARNINGS.fullmatch(status) else "error"
+
+
+def outcome(state: str) -> str:
+    """The outcome of an event from the state of its task: `success`, `failure` or `unknown`."""
+    return _OUTCOMES.get(state, "unknown")
