@@ -13,8 +13,8 @@ from ansible_collections.pve.audit.plugins.module_utils.model.errors import Inpu
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
-_DURATION = re.compile(r"(\d{1,9})([smhdw])")
-_EPOCH = re.compile(r"-?\d{1,12}(\.\d+)?")
+_DURATION = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
+_EPOCH = re.compile(r"-?\d{1,12}(\.\d+)?", re.ASCII)
 _LATEST = 253402300799  # 9999-12-31T23:59:59Z, the last second datetime knows
 
 
