@@ -1,0 +1,10 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures of the simulator's tests."""
+
+from __future__ import annotations
+
+from tests.lab.fixtures import simulator, start_simulator
+
+__all__ = ["simulator", "start_simulator"]
