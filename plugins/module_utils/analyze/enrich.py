@@ -22,6 +22,9 @@ _VMID = re.compile(r"(?:(?:vm|ct)[:/])?([1-9]\d{2,8})(?:[@-].+)?", re.DOTALL)
 _PARSED_ACTIONS = {
     "access.authenticate": ("authentication", "user", "info"),
     "session.ssh.open": ("session", "session", "low"),
+    "session.ssh.close": ("session", "session", "info"),
+    "session.task.start": ("process", "task", "info"),
+    "session.task.end": ("process", "task", "info"),
     "session.open": ("session", "session", "info"),
     "session.console.login": ("session", "session", "medium"),
     "session.sudo.command": ("process", "session", "medium"),

@@ -53,19 +53,6 @@ def field_getter(path: str) -> Callable[[Mapping[str, Any]], Any]:
     return two_levels
 
 
-def split_user(userid: str) -> dict[str, str]:
-    """`alice@pve!ci` as ECS user fields: `{"id": "alice@pve!ci", "name": "alice", "domain": "pve"}`.
-
-    The realm follows the last `@` before the token; a text without a realm has no domain.
-    Source: PVE::AccessControl, split_tokenid and verify_username.
-    """
-    account, _bang, _token = userid.partition("!")
-    name, at, domain = account.rpartition("@")
-    if not at:
-        return {"id": userid, "name": account}
-    return {"id": userid, "name": name, "domain": domain}
-
-
 def require_events(value: object) -> list[Event]:
     """`value` as a list of events.
 

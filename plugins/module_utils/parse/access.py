@@ -81,7 +81,7 @@ def parse_access_line(line: str | bytes, node: str, ids: EventIds) -> Event:
             "original": safe,
         },
     }
-    channel, token = request.channel, None
+    token = None
     if userid != "-":
         event["user"] = user_fields(userid)
         token = split_userid(userid)[2]
@@ -89,6 +89,12 @@ def parse_access_line(line: str | bytes, node: str, ids: EventIds) -> Event:
         event["source"] = {"ip": address}
     if node:
         event["host"] = {"name": node}
+    _add_call(event, request, status)
+    event["pve"] = {"channel": request.channel} if token is None else {"channel": "api_token", "token": token}
+    return event
+
+
+def _add_call(event: Event, request: _Request, status: str) -> None:
     http: dict[str, Any] = {} if request.method is None else {"request": {"method": request.method}}
     if status != "-":
         http["response"] = {"status_code": int(status)}
@@ -98,8 +104,6 @@ def parse_access_line(line: str | bytes, node: str, ids: EventIds) -> Event:
         event["url"] = {"path": request.path}
         if request.query is not None:
             event["url"]["query"] = request.query
-    event["pve"] = {"channel": channel} if token is None else {"channel": "api_token", "token": token}
-    return event
 
 
 def looks_like_access(line: str) -> bool:

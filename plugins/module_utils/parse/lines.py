@@ -21,16 +21,18 @@ def decode_line(raw: str | bytes) -> str:
 
     Text read with `surrogateescape` gives the same as the bytes it came from.
     """
-    if isinstance(raw, str):
-        text = raw
-        if not raw.isascii():
-            try:
-                text = raw.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-            except UnicodeEncodeError:
-                text = raw.encode("utf-8", "backslashreplace").decode("utf-8")
-    else:
-        text = raw.decode("utf-8", "backslashreplace")
+    text = scrub(raw) if isinstance(raw, str) else raw.decode("utf-8", "backslashreplace")
     return text.rstrip("\r\n")
+
+
+def scrub(text: str) -> str:
+    """Text without lone surrogates, which neither UTF-8 nor JSON can carry."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 @lru_cache(maxsize=4096)

@@ -62,7 +62,7 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 _SUCCESS = _pattern(r"(?:<.*?> )?successful (?:openid )?auth for user '(.*)'")
-_FAILURE = _pattern(r"(?:openid )?authentication failure; rhost=(\S*)(?: user=(.*?))?(?: msg=.*)?")
+_FAILURE = _pattern(r"(?:openid )?authentication failure; rhost=(\S*)(?: .*)?")
 _REFUSAL = _pattern(r"authentication failure: (.*)")
 _REFUSED_USERS = tuple(
     _pattern(text)
@@ -77,8 +77,7 @@ _TASK = _pattern(r"<(.*?)> (starting|end) task (UPID:.*?:)(?:\s(.*))?")
 _PAM = _pattern(r"pam_unix\(proxmox-ve-auth:auth\): authentication failure;.*? rhost=(\S*)\s+user=(.*)")
 _SSH = _pattern(r"(Accepted|Failed) (\S+) for (invalid user )?(.*) from (\S+) port \d+(?: ssh\d)?(?:: .*)?")
 _SSH_CLOSE = _pattern(r"Disconnected from user (.*) (\S+) port \d+")
-_SUDO = _pattern(r"\s*(\S.*?) : (?:(.*?) ; )??((?:[A-Z]+=.*? ; )*)COMMAND=(.*)")
-_SUDO_PART = _pattern(r"(TTY|PWD|USER)=(.*?) ; ")
+_SETTING = _pattern(r"([A-Z]+)=(.*)")
 _SU = _pattern(r"(FAILED SU )?\(to (.*?)\) (.*) on (\S+)")
 _SU_SHADOW = _pattern(r"(Successful|FAILED) su for (.*) by (.*)")
 _LOGIND = _pattern(r"New session '?([^\s']+)'? of user '?(.*?)'?(?: with class .*)?\.?")
@@ -200,25 +199,26 @@ def _read_ssh(message: str) -> Facts | None:
 
 
 def _read_sudo(message: str) -> Facts | None:
-    match = _SUDO.fullmatch(message)
-    if match is None:
+    """`USER : [REASON ; ]TTY=... ; PWD=... ; USER=... ; COMMAND=...`; a reason is there when sudo refused."""
+    user, colon, rest = message.lstrip().partition(" : ")
+    settings, found, command = f" ; {rest}".partition(" ; COMMAND=")
+    if not (colon and found and user):
         return None
-    user, reason, settings, command = match.groups()
-    parts = dict(reversed(_SUDO_PART.findall(settings)))
-    extra = {key: parts[name] for key, name in (("tty", "TTY"), ("target_user", "USER")) if name in parts}
-    process = {"command_line": command}
+    parts: dict[str, str] = {}
+    reason = None
+    for place, segment in enumerate(settings.split(" ; ")[1:]):
+        match = _SETTING.fullmatch(segment)
+        if match:
+            parts.setdefault(match[1], match[2])
+        elif place == 0:
+            reason = segment
+    facts = Facts(LINUX_AUTH, ACTION_SUDO, "failure" if reason else "success", _unix_user(user), error=reason)
+    facts.extra = {key: parts[name] for key, name in (("tty", "TTY"), ("target_user", "USER")) if name in parts}
+    facts.extra["channel"] = "cli"
+    facts.process = {"command_line": command}
     if "PWD" in parts:
-        process["working_directory"] = parts["PWD"]
-    return Facts(
-        LINUX_AUTH,
-        ACTION_SUDO,
-        "failure" if reason else "success",
-        _unix_user(user),
-        None,
-        reason,
-        extra | {"channel": "cli"},
-        process,
-    )
+        facts.process["working_directory"] = parts["PWD"]
+    return facts
 
 
 def _read_su(message: str) -> Facts | None:

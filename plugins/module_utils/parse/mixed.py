@@ -85,7 +85,7 @@ class Reader:
             return task_event(record)
         except InputError as err:
             node = record.get("node")
-            host = node if isinstance(node, str) else self.node
+            host = decode_line(node) if isinstance(node, str) else self.node
             return corrupt_event("pve.task", host, decode_line(record["upid"]), str(err), self.ids)
 
     def _read_line(self, line: str | bytes) -> Event | None:

@@ -16,6 +16,7 @@ from typing import Any
 from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils.model.event import Event
 from ansible_collections.pve.audit.plugins.module_utils.model.time import rfc3339
+from ansible_collections.pve.audit.plugins.module_utils.parse.lines import scrub
 from ansible_collections.pve.audit.plugins.module_utils.parse.redact import redact
 from ansible_collections.pve.audit.plugins.module_utils.parse.status import RUNNING, outcome, task_state
 from ansible_collections.pve.audit.plugins.module_utils.parse.upid import Upid, parse_upid, user_fields
@@ -42,9 +43,9 @@ def _uniform(record: Mapping[str, Any]) -> tuple[Upid, Task]:
     if not isinstance(text, str):
         raise InputError("the task has no UPID")
     raw = "state" not in record
-    upid = parse_upid(_repair(text) if raw else text, strict=False)
+    upid = parse_upid(_repair(text) if raw else scrub(text), strict=False)
     status = record.get("status")
-    status = (_repair(status) if raw else status) if isinstance(status, str) and status else None
+    status = (_repair(status) if raw else scrub(status)) if isinstance(status, str) and status else None
     endtime = _epoch(record.get("endtime"))
     running = endtime is None and status is None and _is_unsaved(record)
     return upid, build_task(upid, endtime, status, running)
@@ -119,7 +120,7 @@ def _repair(text: str) -> str:
     try:
         return text.encode("latin-1").decode("utf-8")
     except UnicodeError:
-        return text
+        return scrub(text)
 
 
 def _epoch(value: object) -> int | None:

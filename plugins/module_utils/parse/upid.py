@@ -26,6 +26,7 @@ _TOLERANT = re.compile(
     re.ASCII | re.DOTALL,
 )
 _USERID = re.compile(r"([^\s:/]+)@([A-Za-z][A-Za-z0-9.\-_]+)(?:!([A-Za-z][A-Za-z0-9.\-_]+))?", re.ASCII)
+_REALM = re.compile(r"[A-Za-z][A-Za-z0-9.\-_]+", re.ASCII)
 _ESCAPE = re.compile(r"\\x([0-7][0-9A-Fa-f])")
 
 
@@ -69,8 +70,8 @@ def split_userid(text: str) -> tuple[str, str | None, str | None]:
     match = _USERID.fullmatch(text)
     if match:
         return match[1], match[2], match[3]
-    name, at, realm = text.rpartition("@")
-    return (name, realm, None) if at and name and realm else (text, None, None)
+    name, _at, realm = text.rpartition("@")
+    return (name, realm, None) if name and _REALM.fullmatch(realm) else (text, None, None)
 
 
 def user_fields(userid: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ansible_collections.pve.audit.plugins.module_utils.model import time as times
 from ansible_collections.pve.audit.plugins.module_utils.model.coverage import Coverage, incomplete_sentence
 from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils.model.event import get_field, require_events, split_user
+from ansible_collections.pve.audit.plugins.module_utils.model.event import get_field, require_events
 from ansible_collections.pve.audit.plugins.module_utils.model.finding import check_severity, finding_id
 
 
@@ -78,20 +78,6 @@ def test_any_text_is_an_instant_or_one_clear_sentence(text: str) -> None:
 )
 def test_lengths_for_people(seconds: float, text: str) -> None:
     assert times.human_duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("userid", "fields"),
-    [
-        ("alice@pve", {"id": "alice@pve", "name": "alice", "domain": "pve"}),
-        ("svc@pve!backup", {"id": "svc@pve!backup", "name": "svc", "domain": "pve"}),
-        ("a@b@pve", {"id": "a@b@pve", "name": "a@b", "domain": "pve"}),
-        ("root", {"id": "root", "name": "root"}),
-        ("", {"id": "", "name": ""}),
-    ],
-)
-def test_users(userid: str, fields: dict[str, str]) -> None:
-    assert split_user(userid) == fields
 
 
 def test_fields() -> None:
