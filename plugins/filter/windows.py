@@ -23,7 +23,7 @@ description:
   - Slides a window over events and returns where the number of events, or of distinct values of a field, meets a
     condition. The words are those of the Sigma correlation rules.
   - A window is every interval that ends at the time of an event and is O(timespan) long; both ends belong to it.
-    Exactly five in ten minutes do not meet V({'gt': 5}), six do, also when they are exactly ten minutes apart.
+    Exactly five in ten minutes are not more than five, six are, also when they are exactly ten minutes apart.
   - Windows that meet the condition and share an event are one result, with the true start and end.
   - Events with the same C(event.id) count once. Events without a time are left out. A missing O(group_by) field is a
     group of its own, with the value null. For V(value_count), events without the field are left out.

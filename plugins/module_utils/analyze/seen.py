@@ -19,7 +19,8 @@ def summarise_coverage(rows: Sequence[Mapping[str, Any]], since: float | None, u
     """`{"complete", "nodes", "gaps", "seen"}` for coverage rows as `model.coverage.Coverage.as_dict` gives them.
 
     `nodes` are the rows, each with `missing`: the parts of [since, until] that were not seen, as `{"from", "until"}`
-    (`from` None: since ever). `gaps` has one entry for each node, source and reason. `seen` is the interval seen on **every** row,
+    (`from` None: since ever). `gaps` has one entry for each node, source and reason. `seen` is the interval seen on
+    **every** row,
     or None when there is none. Without any row nothing was seen: not complete.
     Raises InputError for a row of another shape.
     """

@@ -42,7 +42,8 @@ def build_timeline(
 ) -> dict[str, Any]:
     """`{"since", "until", "ticks", "findings", "nodes"}`.
 
-    Without `since` the axis starts at the first event, record or finding. `ticks` are `{"at": fraction, "time": RFC 3339, "day": bool}`, on
+    Without `since` the axis starts at the first event, record or finding. `ticks` are `{"at": fraction, "time": RFC
+    3339, "day": bool}`, on
     midnights of `tz` when the period is longer than a few days. `findings` are `{"id", "severity", "start", "end"}` and
     `nodes` `{"node", "source", "missing": [[fraction, fraction], ...]}`. Findings outside the period lie on its edge.
     """

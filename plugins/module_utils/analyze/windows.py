@@ -19,12 +19,13 @@ How odd input is treated, so that nobody has to guess:
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from operator import eq, ge, gt, itemgetter, le, lt
-from typing import Any
+from functools import lru_cache
+from itertools import pairwise
+from operator import eq, ge, gt, le, lt
+from typing import Any, NamedTuple
 
 from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils.model.event import Event, field_getter
@@ -34,7 +35,9 @@ TYPES = ("event_count", "value_count")
 
 _OPERATORS: dict[str, Callable[[int, int], bool]] = {"gt": gt, "gte": ge, "lt": lt, "lte": le, "eq": eq}
 
-Row = tuple[float, Any, Event]  # time, value (None for event_count), event
+# How a time such as 2026-11-23T17:40:33Z goes on after its hour: the tail as seconds.
+_SECONDS_OF_TAIL = {f"{second // 60:02}:{second % 60:02}Z": second for second in range(3600)}
+_HOUR = len("2026-11-23T17:")
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,27 @@ class WindowRule:
         """True when the measure of a window meets every part of the condition."""
         return all(_OPERATORS[name](measure, limit) for name, limit in self.condition)
 
+    @property
+    def least(self) -> int:
+        """A window of fewer events than this cannot match, whatever they are."""
+        floors = {"gt": 1, "gte": 0, "eq": 0}
+        return max((limit + floors[name] for name, limit in self.condition if name in floors), default=0)
+
+
+class Column(NamedTuple):
+    """The countable events of one group, side by side: one list for each thing that is looked at often.
+
+    `values` is empty for `event_count`.
+    """
+
+    times: list[float]
+    values: list[Any]
+    events: list[Event]
+
 
 @dataclass
 class Window:
-    """Merged matching windows of one group: its events lie in `rows[first:last + 1]` of the group."""
+    """Merged matching windows of one group."""
 
     group: dict[str, Any]
     start: str
@@ -123,58 +143,84 @@ def find_windows(events: Iterable[Event], rule: WindowRule) -> list[Window]:
 
     Costs one sort of the events and one pass over them: O(n log n).
     """
+    single = len(rule.group_by) == 1
     windows = [
         window
-        for key, rows in _grouped_rows(events, rule).items()
-        for window in _windows_of_group(dict(zip(rule.group_by, key, strict=True)), rows, rule)
+        for key, column in _grouped(events, rule).items()
+        for window in _windows_of_group(
+            dict(zip(rule.group_by, (key,) if single else key, strict=True)), _sorted(column), rule
+        )
     ]
     return sorted(windows, key=lambda window: (window.start, [str(value) for value in window.group.values()]))
 
 
-def _grouped_rows(events: Iterable[Event], rule: WindowRule) -> dict[tuple[Any, ...], list[Row]]:
-    """The countable events of each group, without duplicates, sorted by time."""
+def _grouped(events: Iterable[Event], rule: WindowRule) -> dict[Any, Column]:
+    """The countable events of each group, without duplicates, as they come."""
     value_of = field_getter(rule.field) if rule.field else None
     key_of = _key_getter(rule.group_by)
     seen: set[str] = set()
-    groups: dict[tuple[Any, ...], list[Row]] = {}
+    groups: dict[Any, Column] = {}
     for event in events:
         value = None
         if value_of is not None and (value := _hashable(value_of(event))) is None:
             continue
-        time = event_time(event)
-        if time is None:
+        if (time := event_time(event)) is None:
             continue
-        identity = event["event"].get("id")
-        if identity is not None:
+        if isinstance(identity := event["event"].get("id"), str):
             if identity in seen:
                 continue
             seen.add(identity)
-        rows = groups.get(key := key_of(event))
-        if rows is None:
-            groups[key] = [(time, value, event)]
-        else:
-            rows.append((time, value, event))
-    for rows in groups.values():
-        rows.sort(key=itemgetter(0))
+        if (column := groups.get(key := key_of(event))) is None:
+            column = groups[key] = Column([], [], [])
+        times, values, members = column
+        times.append(time)
+        members.append(event)
+        if value_of is not None:
+            values.append(value)
     return groups
+
+
+def _sorted(column: Column) -> Column:
+    """The same column in order of time; events of one instant stay in the order they came in."""
+    times, values, events = column
+    if all(earlier <= later for earlier, later in pairwise(times)):
+        return column
+    order = sorted(range(len(times)), key=times.__getitem__)
+    return Column([times[n] for n in order], [values[n] for n in order] if values else [], [events[n] for n in order])
 
 
 def event_time(event: Event) -> float | None:
     """The event's `@timestamp` as epoch seconds, or None when it has none that can be read."""
     try:
-        moment = datetime.fromisoformat(event["@timestamp"])
+        text = event["@timestamp"]
+        second = _SECONDS_OF_TAIL.get(text[_HOUR:])
+        return _epoch(text) if second is None else _start_of_hour(text[:_HOUR]) + second
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _epoch(text: str) -> float:
+    """Epoch seconds of any RFC 3339 text, which is UTC when it has no offset. Raises TypeError and ValueError."""
+    moment = datetime.fromisoformat(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _key_getter(fields: tuple[str, ...]) -> Callable[[Event], tuple[Any, ...]]:
-    """A function that gives an event's group."""
+@lru_cache(maxsize=1 << 14)
+def _start_of_hour(text: str) -> float:
+    """Epoch seconds of the beginning of a time, down to its hour: `2026-11-23T17:`. Raises ValueError.
+
+    Times are mostly written alike, and many share an hour: this is most of the work of reading them.
+    """
+    return _epoch(f"{text}59:59Z") - 3599
+
+
+def _key_getter(fields: tuple[str, ...]) -> Callable[[Event], Any]:
+    """A function that gives an event's group: the value itself for one field, else a tuple."""
     getters = [field_getter(name) for name in fields]
     if len(getters) == 1:
         only = getters[0]
-        return lambda event: (_hashable(only(event)),)
-    return lambda event: tuple(_hashable(getter(event)) for getter in getters)
+        return lambda event: _hashable(only(event))
+    return lambda event: tuple([_hashable(getter(event)) for getter in getters])
 
 
 def _hashable(value: Any) -> Any:
@@ -182,58 +228,81 @@ def _hashable(value: Any) -> Any:
     return repr(value) if isinstance(value, (list, dict)) else value
 
 
-def _windows_of_group(group: dict[str, Any], rows: list[Row], rule: WindowRule) -> Iterator[Window]:
-    """Merge the matching windows of one group."""
+def _windows_of_group(group: dict[str, Any], column: Column, rule: WindowRule) -> Iterator[Window]:
+    """Merge the matching windows of one group, whose column is in order of time."""
     first = last = peak = -1
-    for left, right, measure in _measured(rows, rule):
+    for left, right, measure in _measured(column, rule):
         if not rule.matches(measure):
             continue
         if first >= 0 and left > last:
-            yield _window(group, rows[first : last + 1], peak, rule)
+            yield _window(group, column, first, last, peak)
             first = -1
         if first < 0:
             first, peak = left, measure
         last, peak = right, max(peak, measure)
     if first >= 0:
-        yield _window(group, rows[first : last + 1], peak, rule)
+        yield _window(group, column, first, last, peak)
 
 
-def _measured(rows: list[Row], rule: WindowRule) -> Iterator[tuple[int, int, int]]:
-    """Every window as (index of its first row, index of its last row, measure)."""
-    span, last = rule.timespan, len(rows) - 1
-    inside: Counter[Any] = Counter()
-    count_values = rule.type == "value_count"
-    left = 0
-    for right, (time, value, _event) in enumerate(rows):
-        if count_values:
-            inside[value] += 1
-        if right < last and rows[right + 1][0] == time:
+def _measured(column: Column, rule: WindowRule) -> Iterator[tuple[int, int, int]]:
+    """Every window that can match as (index of its first event, index of its last event, measure)."""
+    measure = _distinct_values if rule.type == "value_count" else _event_counts
+    least = rule.least
+    for start, stop in _runs(column.times, rule.timespan):
+        if stop - start >= least:
+            yield from measure(column, rule.timespan, start, stop)
+
+
+def _runs(times: list[float], span: int) -> Iterator[tuple[int, int]]:
+    """Stretches of events of which each is at most `span` after the one before: no window reaches over a pause.
+
+    Given as (index of the first event, index after the last one).
+    """
+    pauses = [n for n, (earlier, later) in enumerate(pairwise(times), 1) if later - earlier > span]
+    yield from pairwise([0, *pauses, len(times)])
+
+
+def _event_counts(column: Column, span: int, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+    """The windows that end in the run, with their number of events."""
+    times, left = column.times, start
+    for right in range(start, stop):
+        time = times[right]
+        if right + 1 < stop and times[right + 1] == time:
             continue
-        while rows[left][0] < time - span:
-            if count_values:
-                _remove(inside, rows[left][1])
+        while times[left] < time - span:
             left += 1
-        yield left, right, len(inside) if count_values else right - left + 1
+        yield left, right, right - left + 1
 
 
-def _remove(inside: Counter[Any], value: Any) -> None:
-    """Take one occurrence out; a value that is no longer there does not count."""
-    if inside[value] == 1:
-        del inside[value]
-    else:
-        inside[value] -= 1
+def _distinct_values(column: Column, span: int, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+    """The windows that end in the run, with their number of distinct values."""
+    times, values, left = column.times, column.values, start
+    inside: dict[Any, int] = {}
+    for right in range(start, stop):
+        time, value = times[right], values[right]
+        inside[value] = inside.get(value, 0) + 1
+        if right + 1 < stop and times[right + 1] == time:
+            continue
+        while times[left] < time - span:
+            gone = values[left]
+            if inside[gone] == 1:
+                del inside[gone]
+            else:
+                inside[gone] -= 1
+            left += 1
+        yield left, right, len(inside)
 
 
-def _window(group: dict[str, Any], rows: list[Row], peak: int, rule: WindowRule) -> Window:
-    """The result for the rows of merged windows; values in order of their first appearance."""
-    events = [event for _time, _value, event in rows]
+def _window(group: dict[str, Any], column: Column, first: int, last: int, peak: int) -> Window:
+    """The result for merged windows; values in order of their first appearance."""
+    events = column.events[first : last + 1]
     return Window(
         group=group,
         start=events[0]["@timestamp"],
         end=events[-1]["@timestamp"],
         count=peak,
         total=len(events),
-        values=list(dict.fromkeys(value for _time, value, _event in rows)) if rule.field else [],
+        values=list(dict.fromkeys(column.values[first : last + 1])),
         event_ids=[event["event"]["id"] for event in events if "id" in event["event"]],
         events=events,
     )

@@ -18,8 +18,8 @@ from typing import Any
 from ansible_collections.pve.audit.plugins.module_utils.model.coverage import Coverage
 from ansible_collections.pve.audit.plugins.module_utils.model.errors import ApiError, InputError, NotAnApiError
 from ansible_collections.pve.audit.plugins.module_utils.model.time import rfc3339
-from ansible_collections.pve.audit.plugins.module_utils.parse.task import parse_task
 from ansible_collections.pve.audit.plugins.module_utils.pve.fanout import FanOut
+from ansible_collections.pve.audit.plugins.module_utils.pve.ring import Ring, read_ring
 from ansible_collections.pve.audit.plugins.module_utils.pve.session import Api
 
 Task = dict[str, Any]
@@ -57,6 +57,15 @@ class TaskFilter:
             and (self.vmid is None or task["id"] == str(self.vmid))
             and (self.running is None or (task["state"] == "running") is self.running)
             and (not self.users or self._by_user(task))
+        )
+
+    def rules_out(self, record: Mapping[str, Any]) -> bool:
+        """True when `wants` could only say no to this finished record of the API, told without decoding its UPID."""
+        return (
+            (bool(self.types) and record["type"] not in self.types)
+            or (self.since is not None and record["endtime"] < self.since)
+            or (self.until is not None and record["starttime"] > self.until)
+            or self.running is True
         )
 
     def _ran_in_interval(self, task: Task) -> bool:
@@ -127,31 +136,19 @@ def collect_tasks(
 
 
 def _node_tasks(api: Api, wanted: TaskFilter, now: Callable[[], float], node: str) -> tuple[list[Task], Coverage]:
-    """The ring of one node, running tasks included, and what can be said about its completeness."""
+    """The tasks of one node that may be wanted, and what can be said about the completeness of its ring."""
     permitted = may_see_all_tasks(api, node)
     asked_at = now()
-    records = _all_pages(api, node)
-    tasks: dict[str, Task] = {}
-    broken = 0
-    for record in records:
-        try:
-            task = parse_task(record)
-        except InputError:
-            broken += 1
-            continue
-        broken += task["state"] != "running" and task.get("endtime") is None
-        known = tasks.get(task["upid"])
-        if known is None or known.get("endtime") is None:
-            tasks[task["upid"]] = task
-    entry = _coverage(node, list(tasks.values()), wanted, asked_at)
+    ring = read_ring(_all_pages(api, node), wanted.rules_out)
+    entry = _coverage(node, ring, wanted, asked_at)
     if not permitted:
         entry.start = entry.end = None
         entry.add_reason(
             "not_permitted", f"the privilege Sys.Audit on /nodes/{node} is missing, so only own tasks are shown"
         )
-    if broken:
-        entry.add_reason("corrupt_records", f"{broken} records of the task log are damaged")
-    return list(tasks.values()), entry
+    if ring.broken:
+        entry.add_reason("corrupt_records", f"{ring.broken} records of the task log are damaged")
+    return list(ring.tasks.values()), entry
 
 
 def may_see_all_tasks(api: Api, node: str) -> bool:
@@ -179,13 +176,12 @@ def _all_pages(api: Api, node: str) -> list[Any]:
             return records
 
 
-def _coverage(node: str, tasks: list[Task], wanted: TaskFilter, asked_at: float) -> Coverage:
+def _coverage(node: str, ring: Ring, wanted: TaskFilter, asked_at: float) -> Coverage:
     """From when to when the ring was seen. A record enters the ring when its task ends."""
-    ended = [task["endtime"] for task in tasks if task.get("endtime") is not None]
-    oldest = min(ended, default=None)
-    entry = Coverage(node, oldest=oldest, records=len(tasks), start=wanted.since)
+    oldest = ring.oldest
+    entry = Coverage(node, oldest=oldest, records=ring.records, start=wanted.since)
     entry.end = asked_at if wanted.until is None else min(wanted.until, asked_at)
-    if oldest is None or _ring_bytes(tasks) < _RING_HAS_TURNED:
+    if oldest is None or ring.index_bytes < _RING_HAS_TURNED:
         return entry
     if wanted.since is None or oldest > wanted.since:
         entry.start = oldest
@@ -194,10 +190,3 @@ def _coverage(node: str, tasks: list[Task], wanted: TaskFilter, asked_at: float)
             f"the task log of {node} reaches back to {rfc3339(oldest)} only, older records are overwritten",
         )
     return entry
-
-
-def _ring_bytes(tasks: list[Task]) -> int:
-    """The size of the index lines of these tasks: `UPID endtime status`, the time in eight hex digits."""
-    return sum(
-        len(task["upid"]) + len(task.get("status") or "") + 11 for task in tasks if task.get("endtime") is not None
-    )

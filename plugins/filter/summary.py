@@ -1,0 +1,191 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filter `summary`: events, findings and coverage become the report's model."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: summary
+short_description: Add up events, findings and coverage for a report
+version_added: 0.1.0
+author:
+  - pve.audit contributors (@pve-audit)
+description:
+  - Turns a list of events, the findings in them and the coverage of the nodes into one mapping with everything a
+    report shows.
+  - An event that occurs twice (the same C(event.id)) is counted once.
+  - Nothing is worded here. Verdicts, actions and reasons are codes.
+positional: _input
+options:
+  _input:
+    description: Events, as the filter P(pve.audit.events#filter) makes them.
+    type: list
+    elements: dict
+    required: true
+  findings:
+    description: Findings, as the filter P(pve.audit.anomalies#filter) makes them.
+    type: list
+    elements: dict
+    default: []
+  coverage:
+    description:
+      - The RV(pve.audit.tasks_info#module:coverage) of the module that collected the tasks.
+      - Without it nothing is known about what was seen, and the summary says that it is incomplete.
+    type: list
+    elements: dict
+    default: []
+  since:
+    description: Start of the period as RFC 3339 text. Without it the period starts with the first record.
+    type: str
+  until:
+    description: End of the period as RFC 3339 text. Without it the period ends now.
+    type: str
+  now:
+    description: The time of the report as RFC 3339 text. The controller's clock is used by default.
+    type: str
+  timezone:
+    description: IANA name of the time zone in which hours and weekdays are counted.
+    type: str
+    default: UTC
+seealso:
+  - plugin: pve.audit.events
+    plugin_type: filter
+  - plugin: pve.audit.anomalies
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Collect the tasks of a week
+  pve.audit.tasks_info:
+    since: 7d
+  register: collected
+
+- name: Say who did most
+  vars:
+    events: "{{ collected.tasks | pve.audit.events }}"
+    summary: "{{ events | pve.audit.summary(coverage=collected.coverage, since=collected.since, until=collected.until,
+                                            timezone='Europe/Berlin') }}"
+  ansible.builtin.debug:
+    msg: "{{ summary.verdict }}: {{ summary.by_actor | map(attribute='actor') | first | default('nobody') }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The report's model.
+  type: dict
+  contains:
+    verdict:
+      description:
+        - One of C(findings), C(no_findings_complete), C(no_findings_incomplete), C(nothing_seen_complete) and
+          C(nothing_seen_incomplete).
+        - Only a code that ends in C(_complete) says that nothing else happened.
+      type: str
+    period:
+      description: C(since) (null when unbounded), C(until), C(generated) and C(timezone).
+      type: dict
+    totals:
+      description:
+        - Counts of C(events), C(tasks), C(failed), C(warnings), C(unknown) and C(running) ones.
+        - Guests C(destroyed), C(corrupt) lines, C(unclassified) actions, events without a time (C(undated)) and
+          C(actors).
+      type: dict
+    coverage:
+      description:
+        - C(complete), C(nodes) (the coverage rows, each with the parts C(missing)), C(gaps) (one for each node and
+          reason) and C(seen).
+        - C(seen) is the interval that was seen on every node, or null.
+      type: dict
+    critical:
+      description: What was of severity critical or high, newest first, as flat rows.
+      type: list
+      elements: dict
+    by_actor:
+      description: One row for each user or token with C(events), C(share), C(failures), C(severities),
+        C(top_actions), C(nodes), C(first), C(last).
+      type: list
+      elements: dict
+    by_action:
+      description: One row for each action with C(events), C(failures) and its C(severity).
+      type: list
+      elements: dict
+    by_hour:
+      description: Events in each of the 24 hours of the day.
+      type: list
+      elements: int
+    by_weekday:
+      description: Events on each of the seven weekdays, Monday first.
+      type: list
+      elements: int
+    matrix:
+      description: Events by weekday (Monday first) and hour.
+      type: list
+      elements: list
+    failures:
+      description: Failed actions grouped by action and reason. Reasons that differ in numbers only are one row.
+      type: list
+      elements: dict
+    root:
+      description: What was done as root@pam with its tokens. C(events), C(tokens), C(of) and C(share).
+      type: dict
+    findings:
+      description: C(total), C(worst) and C(by_severity).
+      type: dict
+    timeline:
+      description: Findings and missing intervals as fractions of the period, with ticks for an axis.
+      type: dict
+    upids_of_interest:
+      description: UPIDs whose log text belongs into a report. Those of findings first, then by severity, then failures.
+      type: list
+      elements: str
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.pve.audit.plugins.module_utils.analyze.summary import summarise
+from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils.model.event import require_events
+from ansible_collections.pve.audit.plugins.module_utils.model.time import rfc3339
+
+
+def _rows(value: object, name: str) -> list[Any]:
+    if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__iter__"):
+        raise InputError(f"{name} must be a list, not {type(value).__name__}")
+    return list(value)
+
+
+def summary_filter(
+    events: Any,
+    findings: Any = (),
+    coverage: Any = (),
+    since: str | None = None,
+    until: str | None = None,
+    now: str | None = None,
+    timezone: str = "UTC",
+) -> dict[str, Any]:
+    """See DOCUMENTATION."""
+    clock = now or rfc3339(datetime.now(UTC).timestamp())
+    try:
+        return summarise(
+            require_events(events),
+            _rows(findings, "findings"),
+            _rows(coverage, "coverage"),
+            since=since or None,
+            until=until or None,
+            now=clock,
+            timezone=timezone,
+        )
+    except ValueError as error:
+        raise AnsibleFilterError(f"pve.audit.summary: {error}") from error
+
+
+class FilterModule:
+    """Hands the filter to Ansible."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Names and functions."""
+        return {"summary": summary_filter}

@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role's own choices, through the real ansible-playbook: formats, templates, limits, and when a play fails."""
+
+from __future__ import annotations
+
+from tests.e2e.conftest import Ansible, connection
+from tests.lab.simulator import Simulator, running_simulator
+
+AUDIT = "pve.audit.audit"
+
+
+def test_replaced_template_can_use_the_parts_of_the_role(ansible: Ansible, lab: Simulator) -> None:
+    own = ansible.folder / "own.html.j2"
+    own.write_text(
+        "{% import 'html/macros.j2' as m with context %}\n<h1>{{ pve_audit_report_summary.verdict }}</h1>\n"
+        "{% for f in pve_audit_report_findings %}<p>{{ m.severity(f.severity) }}{{ m.t(f.title) }}</p>{% endfor %}\n",
+        encoding="utf-8",
+    )
+    played = ansible.play(
+        AUDIT, connection(lab), pve_audit_report_html_template=str(own), pve_audit_report_formats=["html"]
+    )
+    assert played.status == 0, played.output
+    page = (played.folder / "pve-audit-report.html").read_text(encoding="utf-8")
+    assert page.startswith("<h1>findings</h1>")
+    assert "Mass guest deletion</p>" in page
+    assert [path.name for path in played.folder.iterdir()] == ["pve-audit-report.html"]
+
+
+def test_fail_on_fails_after_the_report_is_written(ansible: Ansible, lab: Simulator) -> None:
+    played = ansible.play(AUDIT, connection(lab), pve_audit_report_fail_on="critical")
+    assert played.status == 2
+    assert "Findings of severity critical or worse: mass-" in played.output
+    assert played.report()["findings"]
+
+
+def test_limits_and_a_name_of_its_own(ansible: Ansible, lab: Simulator) -> None:
+    played = ansible.play(
+        AUDIT,
+        connection(lab),
+        pve_audit_report_log_limit=2,
+        pve_audit_report_html_max_rows=10,
+        pve_audit_report_rules=[],
+        pve_audit_report_extra_rules=[{"id": "mass-guest-deletion", "enabled": False}],
+    )
+    assert played.status == 0, played.output
+    report = played.report()
+    assert len(report["logs"]) == 2
+    assert all(log["lines"] for log in report["logs"])
+    assert "mass-guest-deletion" not in {finding["rule"] for finding in report["findings"]}
+    page = (played.folder / "pve-audit-report.html").read_text(encoding="utf-8")
+    assert "records are left out here" in page
+    assert page.count("data-user=") == 10
+
+
+def test_nothing_seen_is_not_nothing_happened(ansible: Ansible, lab: Simulator) -> None:
+    played = ansible.play(AUDIT, connection(lab, "nopriv@pve!np"))
+    assert played.report()["summary"]["verdict"] == "nothing_seen_incomplete"
+    assert "Nothing was seen. That does not mean that nothing happened." in played.output
+
+
+def test_nothing_happened_is_said_of_a_period_that_was_seen(ansible: Ansible) -> None:
+    with running_simulator(nodes=1, tasks_per_node=0) as empty:
+        played = ansible.play(AUDIT, connection(empty), pve_audit_report_language="de")
+    assert played.status == 0, played.output
+    assert played.report()["summary"]["verdict"] == "nothing_seen_complete"
+    assert "Im Zeitraum ist nichts geschehen, und er wurde ganz gesehen." in played.output
+
+
+def test_a_wrong_choice_is_told_before_anything_is_fetched(ansible: Ansible) -> None:
+    for variable, value, told in (
+        ("pve_audit_report_language", "fr", "value of pve_audit_report_language must be one of"),
+        ("pve_audit_report_timezone", "Mars/Base", "time zone 'Mars/Base' is unknown"),
+        ("pve_audit_report_name", "../../etc/report", "without a directory"),
+    ):
+        played = ansible.play(AUDIT, {}, **{variable: value})
+        assert played.status == 2, played.output
+        assert told in played.output
+        assert "Traceback" not in played.output
+        assert not played.folder.exists()

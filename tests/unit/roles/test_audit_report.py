@@ -1,0 +1,177 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role audit_report: options, words, and templates with the worst of input, by the real ansible-playbook."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.pve.audit.plugins.module_utils.analyze.rules import DEFAULT_RULES
+from ansible_collections.pve.audit.plugins.module_utils.analyze.seen import NO_COVERAGE, UNEXPLAINED
+from ansible_collections.pve.audit.plugins.module_utils.classify.action import ACTIONS
+from ansible_collections.pve.audit.plugins.module_utils.classify.tasks import TASK_ACTIONS
+from ansible_collections.pve.audit.plugins.module_utils.model.coverage import REASON_CODES
+from ansible_collections.pve.audit.plugins.module_utils.model.finding import SEVERITY_ORDER
+from tests.report_sample import HOSTILE, build, render
+
+ROOT = Path(__file__).resolve().parents[3]
+ROLE = ROOT / "roles" / "audit_report"
+VERDICTS = {
+    "findings",
+    "no_findings_complete",
+    "no_findings_incomplete",
+    "nothing_seen_complete",
+    "nothing_seen_incomplete",
+}
+
+
+def load(name: str) -> Any:
+    """A YAML file of the role."""
+    return yaml.safe_load((ROLE / name).read_text(encoding="utf-8"))
+
+
+def words(language: str) -> dict[str, Any]:
+    """The words of one language."""
+    text: dict[str, Any] = load(f"vars/lang_{language}.yml")["pve_audit_report_text"]
+    return text
+
+
+def keys(value: Any, path: str = "") -> set[str]:
+    """All paths of a nested mapping, except those below rules and remedies, which English takes from the rules."""
+    if not isinstance(value, dict) or path in (".rules", ".remedies"):
+        return {path}
+    return {deeper for key, item in value.items() for deeper in keys(item, f"{path}.{key}")}
+
+
+def test_argument_specs_equal_the_defaults() -> None:
+    options = load("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    assert {name: option["default"] for name, option in options.items()} == load("defaults/main.yml")
+    assert all(option["description"] for option in options.values())
+    readme = (ROLE / "README.md").read_text(encoding="utf-8")
+    assert [name for name in options if f"`{name}`" not in readme] == []
+
+
+def test_both_languages_have_the_same_words() -> None:
+    english, german = words("en"), words("de")
+    assert keys(english) == keys(german)
+    for path, text in english.items():
+        if isinstance(text, str):
+            assert sorted(re.findall(r"%\((\w+)\)s", text)) == sorted(re.findall(r"%\((\w+)\)s", german[path])), path
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_every_code_has_a_word(language: str) -> None:
+    text = words(language)
+    assert set(text["verdicts"]) == VERDICTS
+    assert set(text["reasons"]) == {*REASON_CODES, UNEXPLAINED["code"], NO_COVERAGE["code"]}
+    assert tuple(text["severities"]) == SEVERITY_ORDER
+    assert {"ok", "warning", "error", "unknown", "running", "success", "failure"} == set(text["states"])
+    assert set(text["event_names"]) <= {*ACTIONS, "other"}
+    guests = {
+        action
+        for action in TASK_ACTIONS.values()
+        if action.startswith(("guest.", "backup.", "storage.", "node.", "cluster."))
+    }
+    assert sorted(guests - set(text["event_names"])) == []
+
+
+def test_german_knows_every_shipped_rule() -> None:
+    shipped = {rule["id"] for rule in DEFAULT_RULES}
+    assert set(words("de")["rules"]) == set(words("de")["remedies"]) == shipped
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of the sample, in English, with more rows than the HTML may list."""
+    folder = tmp_path_factory.mktemp("report")
+    done = render(
+        folder,
+        ROOT / ".build" / "collections",
+        build(),
+        pve_audit_report_html_max_rows=50,
+        pve_audit_report_log_limit=5,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    return folder / "pve-audit-report"
+
+
+def test_files_are_for_the_owner_and_the_group(report: Path) -> None:
+    names = sorted(path.name for path in report.parent.glob("pve-audit-report*"))
+    assert names == [f"pve-audit-report{end}" for end in ("-findings.csv", ".csv", ".html", ".json", ".md")]
+    assert {path.stat().st_mode & 0o777 for path in report.parent.glob("pve-audit-report*")} == {0o640}
+
+
+def test_html_holds_no_live_hostile_text(report: Path) -> None:
+    page = report.with_suffix(".html").read_text(encoding="utf-8")
+    assert page.count("<script") == page.count("</script>") == 1
+    assert page.count("<style") == page.count("</style>") == 1
+    assert len(re.findall(r"<title[ >]", page)) == page.count("</title>")
+    assert "<img" not in page
+    assert "{{ 7*7 }}{% raw %}" in page, "shown, and not evaluated"
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]", page)
+    targets = set(re.findall(r' (?:src|href|action|srcset|data)="([^"]*)"', page))
+    assert {target for target in targets if not target.startswith("#")} == {"data:,"}, "nothing leads out of the page"
+    assert " style=" not in page
+    assert "default-src 'none'" in page
+    assert "unsafe-inline" not in page
+
+
+def test_html_says_loudly_what_it_leaves_out(report: Path) -> None:
+    page = report.with_suffix(".html").read_text(encoding="utf-8")
+    left = len(build()["pve_audit_report_events"]) - 50
+    assert f"{left} records are left out here." in page
+    assert "the JSON and CSV files hold all" in page
+    assert page.count("data-user=") == 50
+
+
+def test_html_tells_the_gap_before_anything_else(report: Path) -> None:
+    main = report.with_suffix(".html").read_text(encoding="utf-8").split("<main>")[1]
+    assert main.index("Not everything was seen") < main.index('id="overview"') < main.index('id="findings"')
+
+
+def test_json_holds_everything(report: Path) -> None:
+    facts, made = build(), json.loads(report.with_suffix(".json").read_text(encoding="utf-8"))
+    assert made["schema"] == "pve.audit.report/1"
+    assert made["events"] == facts["pve_audit_report_events"]
+    assert made["findings"] == facts["pve_audit_report_findings"]
+    assert made["logs"] == facts["pve_audit_report_logs"]
+    assert made["coverage"]["complete"] is False
+
+
+def test_csv_has_a_line_for_each_event_and_no_formula(report: Path) -> None:
+    with report.with_suffix(".csv").open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert len(rows) == len(build()["pve_audit_report_events"])
+    assert any(row["actor"] == "'=cmd|' /C calc'!A0" for row in rows)
+    assert not [value for row in rows for value in row.values() if value.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    with report.with_name("pve-audit-report-findings.csv").open(encoding="utf-8", newline="") as lines:
+        assert len(list(csv.DictReader(lines))) == len(build()["pve_audit_report_findings"])
+
+
+def test_markdown_shows_hostile_text_only(report: Path) -> None:
+    text = report.with_suffix(".md").read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert "<b>" not in text
+    assert "](javascript" not in text
+    assert "{ 7\\*7 \\}" in text
+    assert text.index("Not everything was seen") < text.index("## Findings")
+    widths = {
+        line.count(" | ")
+        for line in text.split("## Grave actions")[1].split("##")[0].splitlines()
+        if line.startswith("| ")
+    }
+    assert widths == {6}, "no text adds a cell"
+
+
+def test_hostile_sample_is_hostile() -> None:
+    users = {event.get("user", {}).get("id") for event in build()["pve_audit_report_events"]}
+    assert set(HOSTILE) <= users
