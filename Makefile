@@ -1,0 +1,33 @@
+# Every target sets up what it needs below .build; nothing is installed outside it, except that root's `make test`
+# on Debian installs the packages chromium (for the browser test) and, if missing, python3-venv.
+PYTHON ?= python3
+STAGES := lint sanity unit e2e browser package
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test $(STAGES) bench docs format clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\): ## /  make \1\t/p' Makefile | expand -t 20
+	@echo "  make STAGE        one stage of the test: $(STAGES)"
+
+demo: ## a simulated cluster, the audit playbook against it, and its report (no root needed)
+	@$(PYTHON) -m tools.demo
+
+test: ## all stages, on the oldest and the newest ansible-core
+	@$(PYTHON) -m tools.check $(STAGES)
+
+$(STAGES):
+	@$(PYTHON) -m tools.check $@
+
+bench: ## speed and memory, side by side with the alternatives
+	@$(PYTHON) -m tools.bench
+
+docs: ## the documentation of all plugins in .build/docs
+	@$(PYTHON) -m tools.check docs
+
+format: ## rewrite the Python files as `make lint` wants them
+	@$(PYTHON) -m tools.check format
+
+clean: ## remove all that make has written
+	rm -rf .build .ansible .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
