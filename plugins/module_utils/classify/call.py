@@ -6,5 +6,7 @@
 
 from __future__ import annotations
 
-Call = tuple[str, str, str, bool | None]
+from typing import Optional
+
+Call = tuple[str, str, str, Optional[bool]]  # noqa: UP045 - an alias is evaluated, and sanity asks for this form
 """``(method, path template, action name, leaves a task)``; the last is None where it depends on what is sent."""

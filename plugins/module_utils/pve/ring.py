@@ -85,16 +85,16 @@ def read_ring(records: Iterable[Any], ruled_out: Callable[[Mapping[str, Any]], b
 
 def _is_plain(record: Any) -> bool:
     """True for a finished task that has every field, of the type it should have, and an ordinary UPID."""
-    if type(record) is not dict:
+    if not isinstance(record, dict):
         return False
     upid, end, status = record.get("upid"), record.get("endtime"), record.get("status")
     return (
-        type(end) is int
-        and end > 0
-        and type(status) is str
-        and type(record.get("starttime")) is int
-        and type(record.get("type")) is str
-        and type(upid) is str
+        isinstance(end, int)
+        and end > 1  # True is an int, too
+        and isinstance(status, str)
+        and isinstance(record.get("starttime"), int)
+        and isinstance(record.get("type"), str)
+        and isinstance(upid, str)
         and upid.startswith("UPID:")
         and upid.count(":") == _COLONS
         and upid.isascii()

@@ -83,7 +83,7 @@ CASES: list[tuple[str, Any, str, str, bool]] = [
 def test_hours(hours: Any, tz: str, when: str, inside: bool) -> None:
     checked = working_hours(hours, tz)
     assert checked.contains(to_epoch(when)) is inside
-    events = [{"@timestamp": when, "event": {}}, {"event": {}}]
+    events: list[dict[str, Any]] = [{"@timestamp": when, "event": {}}, {"event": {}}]
     assert outside_hours(events, checked) == ([] if inside else events[:1])
 
 
