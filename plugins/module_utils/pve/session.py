@@ -46,6 +46,10 @@ _PRINTABLE = re.compile(r"[!-~]+")
 class Api(Protocol):
     """What the rest of this room needs of a connection."""
 
+    @property
+    def user(self) -> str:
+        """The account, without the token."""
+
     def get(self, *path: str, **params: Any) -> Any:
         """The `data` of the answer to a GET of the path. Raises ApiError."""
 
@@ -109,6 +113,11 @@ class Session:
         self._credentials = credentials
         self._sleep = sleep
         self._api = self._translated(self._connect, "log in")
+
+    @property
+    def user(self) -> str:
+        """The account, without the token."""
+        return self._credentials.user
 
     def get(self, *path: str, **params: Any) -> Any:
         """The `data` of the answer to a GET of the path. Raises ApiError.

@@ -36,6 +36,8 @@ def record(number: int, start: int, end: int | None, **more: Any) -> dict[str, A
 class FakeApi:
     """Answers the three requests of a collection, and fails the test for any other."""
 
+    user = "audit@pve"
+
     def __init__(self, rings: dict[str, Any], privileges: dict[str, Any] | None = None) -> None:
         self.rings = rings
         self.privileges = privileges
@@ -162,6 +164,23 @@ def test_without_the_privilege_an_empty_answer_is_not_called_quiet(answer: Any) 
     assert (entry.start, entry.end) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("users", "asked"),
+    [
+        ([], True),
+        (["audit@pve", "audit@pve!report"], True),
+        (["audit@pve", "alice@pve"], False),
+        (["alice@pve"], False),
+    ],
+)
+def test_the_privilege_is_asked_for_unless_the_answer_proves_it(users: list[str], asked: bool) -> None:
+    ring = [record(n, NOW - 9, NOW, user=user) for n, user in enumerate(users)]
+    for privileges in ({}, None):
+        api = FakeApi({"pve1": ring}, privileges=privileges)
+        assert collect(api).complete is (not asked or privileges is None)
+        assert (("access", "permissions"), {"path": "/nodes/pve1"}) in api.asked or not asked
+
+
 def long_ring(oldest: int, count: int = 700) -> list[dict[str, Any]]:
     """A ring of more than 50,000 bytes, so one that has turned."""
     return [record(n, end := NOW - n * (NOW - oldest) // count, end) for n in range(count + 1)]
@@ -193,6 +212,8 @@ def test_unknown_node_and_wrong_server_are_refused_before_anything_is_fetched() 
     assert cluster_nodes(api, ["pve2"]) == ["pve2"]
 
     class Other:
+        user = "audit@pve"
+
         def get(self, *path: str, **params: Any) -> Any:
             return {"hello": "world"}
 
