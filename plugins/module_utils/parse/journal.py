@@ -95,27 +95,34 @@ def parse_journal_record(record: Mapping[str, Any], node: str, ids: EventIds) ->
         raise InputError(f"a journal record is a dictionary, not {type(record).__name__}")
     ident = _text(record.get("SYSLOG_IDENTIFIER")) or _text(record.get("_COMM")) or ""
     message = _text(record.get("MESSAGE"))
-    hidden = message is None and "MESSAGE" in record and is_audit_program(ident)
     facts = read_message(ident, message.rstrip("\r\n")) if message is not None else None
+    hidden = message is None and "MESSAGE" in record and is_audit_program(ident)
     if facts is None and not hidden:
         return None
     host = _short_host(_text(record.get("_HOSTNAME")) or "") or node
     pid = _text(record.get("_PID")) or _text(record.get("SYSLOG_PID"))
-    line = f"{ident}[{pid}]: {message or ''}" if pid else f"{ident}: {message or ''}"
-    dataset = facts.dataset if facts else PVE_AUTH
+    line = f"{ident}{f'[{pid}]' if pid else ''}: {message or ''}"
     timestamp, reason = _record_time(record)
-    if facts is None or timestamp is None:
-        return corrupt_event(dataset, host, line, reason if facts else _HIDDEN, ids, timestamp=timestamp)
+    if facts is None:
+        return corrupt_event(PVE_AUTH, host, line, _HIDDEN, ids, timestamp=timestamp)
+    if timestamp is None:
+        return corrupt_event(facts.dataset, host, line, reason, ids)
     event = _event(facts, timestamp, host, ident, pid)
+    _identify(event, record, line, ids)
+    return event
+
+
+def _identify(event: Event, record: Mapping[str, Any], line: str, ids: EventIds) -> None:
+    """Add what only a record has: the journal's own cursor, which makes the best id, and the login uid."""
+    dataset, host = event["event"]["dataset"], event.get("host", {}).get("name", "")
     cursor = _text(record.get("__CURSOR"))
-    identity = ids.cursor(dataset, host, cursor) if cursor else ids.line(dataset, host, f"{timestamp} {line}")
+    identity = ids.cursor(dataset, host, cursor) if cursor else ids.line(dataset, host, f"{event['@timestamp']} {line}")
     event["event"] |= {"id": identity, "original": redact(line)}
     if cursor:
         event["pve"]["cursor"] = cursor
     loginuid = _number(record.get("_AUDIT_LOGINUID"))
     if loginuid is not None and loginuid != _UNSET_LOGINUID:
         event["pve"]["loginuid"] = loginuid
-    return event
 
 
 def _event(facts: Facts, timestamp: str, host: str, ident: str, pid: str | None) -> Event:

@@ -175,7 +175,8 @@ def test_without_the_privilege_an_empty_answer_is_not_called_quiet(answer: Any) 
 )
 def test_the_privilege_is_asked_for_unless_the_answer_proves_it(users: list[str], asked: bool) -> None:
     ring = [record(n, NOW - 9, NOW, user=user) for n, user in enumerate(users)]
-    for privileges in ({}, None):
+    answers: list[dict[str, Any] | None] = [{}, None]
+    for privileges in answers:
         api = FakeApi({"pve1": ring}, privileges=privileges)
         assert collect(api).complete is (not asked or privileges is None)
         assert (("access", "permissions"), {"path": "/nodes/pve1"}) in api.asked or not asked
