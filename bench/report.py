@@ -54,7 +54,8 @@ class Section:
 
 def machine() -> dict[str, str]:
     """What the figures depend on."""
-    found = {"cores": str(os.cpu_count()), "python": platform.python_version(), "system": platform.platform()}
+    system = f"{platform.system()} {platform.machine()}"
+    found = {"cores": str(os.cpu_count()), "python": platform.python_version(), "system": system}
     return found | {name: importlib.metadata.version(name) for name in PACKAGES}
 
 

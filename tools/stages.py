@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from tests.lab.hosts.machine import why_not
 from tools.chromium import NoBrowser, find_chromium
 from tools.environment import clean_env
 from tools.export import export_collection
 from tools.paths import BUILD, link_collection
 from tools.pythons import find_pythons, running_python
 from tools.runner import Job, NotTested, Stage
+from tools.system import missing_programs
 from tools.venvs import SetupError, Venv, make_venv
 
 CONTROLLER = "requirements.txt"
@@ -22,8 +24,10 @@ OLDEST = "tests/requirements-oldest.txt"
 TEST = "tests/requirements-test.txt"
 LINT = "tests/requirements-lint.txt"
 BROWSER = "tests/requirements-browser.txt"
+LAB = "tests/requirements-lab.txt"
 MATRIX = ("oldest", "newest")
-CODE = ("bench", "plugins", "tests", "tools")
+CODE = ("bench", "playbooks", "plugins", "roles", "tests", "tools")
+PROGRAMS = ("logrotate", "openssl", "rsyslog", "rsyslog-gnutls", "rsyslog-openssl", "rsyslog-relp", "sudo")
 
 
 def environment(name: str) -> Venv:
@@ -38,12 +42,12 @@ def environment(name: str) -> Venv:
     if name == "oldest":
         return make_venv(name, pythons[0], [OLDEST, CONTROLLER, TEST])
     if name == "newest":
-        return make_venv(name, pythons[-1], [NEWEST, CONTROLLER, TEST, BROWSER])
+        return make_venv(name, pythons[-1], [NEWEST, CONTROLLER, TEST, BROWSER, LAB])
     return make_venv(name, pythons[-1], [NEWEST, CONTROLLER, TEST, LINT])
 
 
 def stages_of(group: str) -> list[Stage]:
-    """The stages of `lint`, `sanity`, `unit`, `e2e`, `browser`, `package`, `docs` or `format`."""
+    """The stages of `lint`, `sanity`, `unit`, `e2e`, `browser`, `programs`, `lab`, `package`, `docs` or `format`."""
     return _GROUPS[group]()
 
 
@@ -102,6 +106,31 @@ def _browser_job() -> Job:
     return _pytest_job("browser", "newest", PVE_AUDIT_CHROMIUM=chromium)
 
 
+def _unit_job(name: str) -> Job:
+    missing_programs(PROGRAMS)  # what cannot be installed, the tests that need it say
+    return _pytest_job("unit", name)
+
+
+def _programs_job(suite: str) -> Job:
+    """Tests that run Debian's own rsyslogd and logrotate."""
+    if problem := missing_programs(PROGRAMS):
+        raise NotTested(problem)
+    return _pytest_job(suite, "newest")
+
+
+def _lab_job(*command: str) -> Job:
+    """What boots hosts: only on Linux, as root, and where the kernel lets them have their own control groups."""
+    if reason := why_not():
+        raise NotTested(reason)
+    return _job(*command, env="newest")
+
+
+def _hosts_job() -> Job:
+    if reason := why_not():
+        raise NotTested(reason)
+    return _pytest_job("hosts", "newest")
+
+
 def _matrix(group: str, prepare: Callable[[str], Job]) -> list[Stage]:
     return [Stage(f"{group}-{name}", partial(prepare, name)) for name in MATRIX]
 
@@ -128,9 +157,13 @@ def _package_job() -> Job:
 _GROUPS: dict[str, Callable[[], list[Stage]]] = {
     "lint": _lint,
     "sanity": lambda: _matrix("sanity", _sanity_job),
-    "unit": lambda: _matrix("unit", partial(_pytest_job, "unit")),
+    "unit": lambda: _matrix("unit", _unit_job),
     "e2e": lambda: _matrix("e2e", partial(_pytest_job, "e2e")),
     "browser": lambda: [Stage("browser", _browser_job)],
+    "programs": lambda: [
+        Stage(f"programs-{suite}", partial(_programs_job, suite)) for suite in ("collector", "forward")
+    ],
+    "lab": lambda: [Stage("lab-hosts", _hosts_job), Stage("lab", partial(_lab_job, "python", "-m", "tools.lab"))],
     "package": lambda: [Stage("package", _package_job)],
     "docs": lambda: [Stage("docs", _documentation)],
     "format": lambda: [Stage("format", partial(_job, "ruff", "format", *CODE))],
@@ -142,7 +175,9 @@ _ENVIRONMENTS: dict[str, tuple[str, ...]] = {
     "unit": MATRIX,
     "e2e": MATRIX,
     "browser": ("newest",),
+    "lab": ("newest",),
     "package": ("newest",),
+    "programs": ("newest",),
     "docs": ("lint",),
     "format": ("lint",),
 }

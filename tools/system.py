@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 
 from tools.pythons import find_pythons, probe, running_python, venv_command
 
@@ -27,6 +28,17 @@ def apt_install(*packages: str) -> str | None:
         if done.returncode:
             return f"{command} failed: {' '.join(done.stderr.split())[-300:]}"
     return None
+
+
+def missing_programs(packages: Sequence[str]) -> str | None:
+    """Make sure that Debian packages are installed; returns None, or in one line what is missing and why."""
+    if shutil.which("dpkg-query") is None:
+        return "this is no Debian, its rsyslogd and logrotate cannot be run"
+    ask = ["dpkg-query", "-W", "-f", "${db:Status-Status} ", *packages]
+    known = subprocess.run(ask, capture_output=True, check=False, text=True)
+    if known.returncode == 0 and set(known.stdout.split()) == {"installed"}:
+        return None
+    return apt_install(*packages)
 
 
 def complete_python() -> None:

@@ -1,0 +1,89 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings of the collector: one JSON file, written by the role."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+DEFAULT_PATH = "/etc/pve-audit/collector.json"
+# A directory below the archive: no leading dot, no slash, nothing a shell or a terminal would read.
+COMPONENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+
+
+class SettingsError(Exception):
+    """One sentence: which setting is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`listeners` maps the name of an rsyslog input to the node whose certificate is the only one it lets in.
+
+    Days are whole days (UTC), disk thresholds per cent used, sizes bytes, times seconds.
+    """
+
+    archive: str
+    state: str
+    rejected: str
+    unit: str = "pve-audit-collector.service"
+    listeners: dict[str, str] = field(default_factory=dict)
+    ports: dict[str, str] = field(default_factory=dict)
+    runtime: str = "/run/pve-audit-collector"
+    compression: str = "gzip"
+    grace_seconds: int = 900
+    sync_seconds: float = 1.0
+    max_sources: int = 32
+    max_open_files: int = 256
+    rejected_max_bytes: int = 64 * 1024 * 1024
+    retention_days: int = 365
+    retention_minimum_days: int = 90
+    retention_kept_days: int = 30
+    disk_warn_percent: int = 80
+    disk_critical_percent: int = 90
+
+    @property
+    def manifest(self) -> Path:
+        return Path(self.archive) / "manifest.jsonl"
+
+    @property
+    def head(self) -> Path:
+        """The last hash of the manifest, kept outside the archive."""
+        return Path(self.state) / "manifest.head"
+
+
+def parse(data: Any) -> Settings:
+    """Raises SettingsError."""
+    if not isinstance(data, dict):
+        raise SettingsError("the settings must be a JSON object")
+    known = {one.name for one in fields(Settings)}
+    unknown = sorted(set(data) - known)
+    if unknown:
+        raise SettingsError(f"unknown settings: {', '.join(unknown)}")
+    try:
+        settings = Settings(**data)
+    except TypeError as error:
+        raise SettingsError(f"settings are missing: {error}") from error
+    wrong = [node for node in settings.listeners.values() if not COMPONENT.fullmatch(node)]
+    if wrong:
+        raise SettingsError(f"these nodes cannot be the names of directories: {', '.join(wrong)}")
+    if settings.compression not in ("gzip", "xz"):
+        raise SettingsError(f"compression must be gzip or xz, not {settings.compression!r}")
+    if settings.retention_days < max(1, settings.retention_minimum_days):
+        raise SettingsError("retention_days must not be less than retention_minimum_days")
+    return settings
+
+
+def load(path: str = DEFAULT_PATH) -> Settings:
+    """Raises SettingsError."""
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise SettingsError(f"{path} is not JSON: {error}") from error
+    return parse(data)

@@ -1,0 +1,214 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The configuration file: JSON, checked as a whole before anything starts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+STATE_DIR = "/var/lib/pve-audit/forward"
+STATUS_FILE = "/run/pve-audit/forward.json"
+
+
+class ConfigError(Exception):
+    """One sentence: which setting is wrong, and what it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One collector."""
+
+    host: str
+    port: int
+    tls: bool = True
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    permitted_peers: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """`collector:2514`, `[2001:db8::1]:2514`."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class JournalSpec:
+    """`matches` are journalctl matches (`_SYSTEMD_UNIT=pvedaemon.service`); none means the whole journal."""
+
+    matches: tuple[str, ...] = ()
+    command: tuple[str, ...] = ("/usr/bin/journalctl",)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSpec:
+    """A log file with its rotated forms, or a pattern for several files that are only appended to."""
+
+    name: str
+    path: str
+    tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Times in seconds, sizes in bytes."""
+
+    window: int = 256
+    frame_bytes: int = 8000
+    ack_timeout: float = 30.0
+    connect_timeout: float = 10.0
+    backoff_min: float = 1.0
+    backoff_max: float = 60.0
+    resend_seconds: float = 30.0
+    failback_seconds: float = 300.0
+    save_seconds: float = 1.0
+    poll_seconds: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole file."""
+
+    node: str
+    mode: str
+    targets: tuple[Target, ...]
+    journal: JournalSpec | None
+    files: tuple[FileSpec, ...]
+    limits: Limits = field(default_factory=Limits)
+    state_dir: str = STATE_DIR
+    status_file: str = STATUS_FILE
+
+
+def load(path: str) -> Config:
+    """Raises ConfigError."""
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path} is not JSON: {error}") from error
+    return parse(data)
+
+
+def parse(data: Any) -> Config:
+    """Raises ConfigError."""
+    top = _Fields(data, "the configuration")
+    sources = _Fields(top.take("sources", dict), "sources")
+    config = Config(
+        node=top.take("node", str),
+        mode=top.take("mode", str, "failover"),
+        targets=tuple(_target(one, number) for number, one in enumerate(top.take("targets", list), 1)),
+        journal=_journal(sources.take("journal", (dict, bool), True)),
+        files=tuple(_file(one, number) for number, one in enumerate(sources.take("files", list, []), 1)),
+        limits=_limits(top.take("limits", dict, {})),
+        state_dir=top.take("state_dir", str, STATE_DIR),
+        status_file=top.take("status_file", str, STATUS_FILE),
+    )
+    top.end()
+    sources.end()
+    _check(config)
+    return config
+
+
+def _target(data: Any, number: int) -> Target:
+    fields = _Fields(data, f"target {number}")
+    target = Target(
+        host=fields.take("host", str),
+        port=fields.take("port", int),
+        tls=fields.take("tls", bool, True),
+        ca=fields.take("ca", str, ""),
+        certificate=fields.take("certificate", str, ""),
+        key=fields.take("key", str, ""),
+        permitted_peers=tuple(fields.take("permitted_peers", list, [])),
+    )
+    fields.end()
+    if not target.host or not 1 <= target.port <= 65535:
+        raise ConfigError(f"target {number} needs a host, and a port from 1 to 65535")
+    if target.tls and not (target.ca and target.certificate and target.key):
+        raise ConfigError(f"target {number} uses TLS and so needs ca, certificate and key")
+    return target
+
+
+def _journal(data: Any) -> JournalSpec | None:
+    if data is False:
+        return None
+    fields = _Fields({} if data is True else data, "sources.journal")
+    matches, command = fields.take("matches", list, []), fields.take("command", list, list(JournalSpec().command))
+    fields.end()
+    return JournalSpec(tuple(matches), tuple(command))
+
+
+def _file(data: Any, number: int) -> FileSpec:
+    fields = _Fields(data, f"file {number}")
+    spec = FileSpec(fields.take("name", str), fields.take("path", str), fields.take("tag", str, ""))
+    fields.end()
+    if not spec.name or not spec.path.startswith("/"):
+        raise ConfigError(f"file {number} needs a name and an absolute path")
+    return spec
+
+
+def _limits(data: Any) -> Limits:
+    fields = _Fields(data, "limits")
+    default = Limits()
+    values = {
+        name: fields.take(
+            name, (int, float) if isinstance(getattr(default, name), float) else int, getattr(default, name)
+        )
+        for name in Limits.__slots__
+    }
+    fields.end()
+    for name, value in values.items():
+        if value <= 0 and name != "resend_seconds":
+            raise ConfigError(f"limits.{name} must be more than 0, not {value}")
+    return Limits(**values)
+
+
+def _check(config: Config) -> None:
+    if not config.node:
+        raise ConfigError("node must not be empty")
+    if config.mode not in ("failover", "parallel"):
+        raise ConfigError(f"mode must be failover or parallel, not {config.mode}")
+    if not config.targets:
+        raise ConfigError("there must be at least one target")
+    if config.journal is None and not config.files:
+        raise ConfigError("there is nothing to send: sources has neither the journal nor files")
+    for what, names in (
+        ("targets", [one.name for one in config.targets]),
+        ("files", [one.name for one in config.files] + ["journal", "forward"]),
+    ):
+        if len(set(names)) != len(names):
+            raise ConfigError(f"the names of {what} must be different from each other (journal and forward are taken)")
+
+
+class _Fields:
+    """A JSON object whose keys are taken one by one; what is left over is a typing error of somebody."""
+
+    def __init__(self, data: Any, where: str) -> None:
+        if not isinstance(data, dict):
+            raise ConfigError(f"{where} must be an object with keys")
+        self._data = dict(data)
+        self._where = where
+
+    def take(self, key: str, kind: Any, *default: Any) -> Any:
+        """The value. Raises ConfigError when it is missing without a default, or of another type."""
+        if key not in self._data:
+            if default:
+                return default[0]
+            raise ConfigError(f"{self._where}: {key} is missing")
+        value = self._data.pop(key)
+        wrong_bool = isinstance(value, bool) and kind is not bool and not (isinstance(kind, tuple) and bool in kind)
+        if wrong_bool or not isinstance(value, kind):
+            raise ConfigError(f"{self._where}: {key} has a value of the wrong type: {value!r}")
+        texts = key in ("permitted_peers", "matches", "command")
+        if texts and not all(isinstance(one, str) for one in value):
+            raise ConfigError(f"{self._where}: {key} must be a list of texts")
+        return value
+
+    def end(self) -> None:
+        """Raises ConfigError when keys are left over."""
+        if self._data:
+            raise ConfigError(f"{self._where}: unknown settings {', '.join(sorted(self._data))}")

@@ -1,0 +1,194 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The nine cases. Each sends numbered messages from both nodes, breaks something meanwhile, and repairs it.
+
+Half of a case's messages are written before the fault lasts, the other half while it does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tests.lab.faults.rig import RECEIVER, Counts, Rig
+
+PATIENCE = (
+    100.0  # seconds without news after which what is missing counts as lost; longer than the forwarder's back-off
+)
+RATE = 2500.0
+STATE = "/var/lib/pve-audit"
+
+
+@dataclass
+class Outcome:
+    """What became of one case. `seconds`: from the end of the fault until the last line was there."""
+
+    case: str
+    wanted: int
+    counts: Counts
+    journal: dict[str, int]
+    seconds: float
+    note: str = ""
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """For each node: messages that its journal holds and the archive does not."""
+        return {node: self.journal[node] - one["distinct"] for node, one in self.counts.items()}
+
+
+@dataclass
+class Run:
+    """One case at work."""
+
+    rig: Rig
+    mark: str
+    messages: int
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def halves(self) -> tuple[range, range]:
+        middle = self.messages // 2
+        return range(1, middle + 1), range(middle + 1, self.messages + 1)
+
+    def send(self, numbers: range) -> None:
+        """Write messages and wait until they are written."""
+        self.rig.wait(self.rig.send(self.mark, numbers, RATE))
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """All messages are written while the block runs, at a rate that gives it time."""
+        senders = self.rig.send(self.mark, range(1, self.messages + 1), min(RATE, self.messages / 6))
+        time.sleep(2)
+        yield
+        self.rig.wait(senders)
+
+
+def burst(run: Run) -> None:
+    """Nothing goes wrong, as fast as syslog(3) takes them."""
+    run.rig.wait(run.rig.send(run.mark, range(1, run.messages + 1), 0))
+
+
+def collector_stopped(run: Run) -> None:
+    with run.sending():
+        run.rig.run(run.rig.collector, f"systemctl stop {RECEIVER}")
+    run.rig.run(run.rig.collector, f"systemctl start {RECEIVER}")
+
+
+def collector_killed(run: Run) -> None:
+    with run.sending():
+        # With all its processes, twice: whatever it had acknowledged and not written is gone.
+        run.rig.run(run.rig.collector, f"systemctl kill --signal=KILL {RECEIVER}; sleep 2; systemctl start {RECEIVER}")
+        run.rig.run(run.rig.collector, f"systemctl kill --signal=KILL {RECEIVER}; sleep 1; systemctl start {RECEIVER}")
+
+
+def forwarder_killed(run: Run) -> None:
+    with run.sending():
+        run.rig.on_nodes(
+            f"systemctl kill --signal=KILL {run.rig.forwarder}; sleep 1; systemctl start {run.rig.forwarder}"
+        )
+
+
+def forwarder_restarted_in_an_outage(run: Run) -> None:
+    with run.sending():
+        run.rig.run(run.rig.collector, f"systemctl stop {RECEIVER}")
+        run.rig.on_nodes(f"systemctl restart {run.rig.forwarder}")
+    run.rig.run(run.rig.collector, f"systemctl start {RECEIVER}")
+
+
+def node_rebooted_in_an_outage(run: Run) -> None:
+    first, second = run.halves
+    run.rig.run(run.rig.collector, f"systemctl stop {RECEIVER}")
+    run.send(first)
+    for node in run.rig.nodes:
+        run.rig.reboot(node)
+    run.send(second)
+    run.rig.run(run.rig.collector, f"systemctl start {RECEIVER}")
+
+
+def link_down(run: Run) -> None:
+    with run.sending():
+        for node in run.rig.nodes:
+            run.rig.link(node, "down")
+        time.sleep(20)
+        for node in run.rig.nodes:
+            run.rig.link(node, "up")
+
+
+def disk_full(run: Run) -> None:
+    """The disk with the forwarder's state (or rsyslog's queue) is full through an outage and a kill -9."""
+    rig = run.rig
+    where = f"{STATE}/forward" if "forward" in rig.forwarder else f"{STATE}/queue"
+    small = (
+        f"systemctl stop {rig.forwarder}; mkdir -p {where}; cp -a {where} /var/tmp/state-copy;"
+        f" mount -t tmpfs -o size=1m,mode=0700 small {where}; cp -a /var/tmp/state-copy/. {where}/;"
+        f" systemctl start {rig.forwarder}; sleep 1; head -c 2M /dev/zero >{where}/filler 2>/dev/null || true"
+    )
+    rig.on_nodes(small)
+    first, second = run.halves
+    run.send(first)
+    rig.run(rig.collector, f"systemctl stop {RECEIVER}")
+    rig.on_nodes(f"systemctl kill --signal=KILL {rig.forwarder}; sleep 1; systemctl start {rig.forwarder}")
+    run.send(second)
+    rig.run(rig.collector, f"systemctl start {RECEIVER}")
+    run.rig.settle(run.mark, run.messages, 45)
+    # Somebody makes room.
+    rig.on_nodes(
+        f"systemctl stop {rig.forwarder}; rm -f {where}/filler; rm -rf /var/tmp/state-copy;"
+        f" cp -a {where} /var/tmp/state-copy; umount {where}; cp -a /var/tmp/state-copy/. {where}/;"
+        f" rm -rf /var/tmp/state-copy; systemctl start {rig.forwarder}"
+    )
+
+
+def certificate_expired(run: Run) -> None:
+    """Both nodes' certificates are replaced by expired ones of the same authority, and later put back."""
+    rig = run.rig
+    first, second = run.halves
+    for node in rig.nodes:
+        request = rig.run(node, f"openssl req -new -key /etc/pve-audit/tls/key.pem -subj /CN={node.name}")
+        rig.put(rig.collector, "/root/request.pem", request)
+        sign = (
+            "cd /etc/pve-audit/ca"
+            f" && printf 'subjectAltName=DNS:{node.name}\\nextendedKeyUsage=clientAuth\\n' >/root/ext"
+            " && openssl x509 -req -in /root/request.pem -CA ca.pem -CAkey ca.key -extfile /root/ext"
+            " -not_before 20250101000000Z -not_after 20250201000000Z 2>/dev/null"
+        )
+        rig.run(node, "cp -p /etc/pve-audit/tls/cert.pem /root/cert.good")
+        rig.put(node, "/etc/pve-audit/tls/cert.pem", rig.run(rig.collector, sign))
+    # A connection that is up stays up: the certificate counts from the next one on.
+    rig.run(rig.collector, f"systemctl restart {RECEIVER}")
+    rig.on_nodes(f"systemctl restart {rig.forwarder}")
+    run.send(first)
+    time.sleep(3)
+    early = rig.count(run.mark)
+    run.notes.append(f"{sum(one['distinct'] for one in early.values())} arrived while it was expired")
+    run.send(second)
+    rig.on_nodes("cat /root/cert.good >/etc/pve-audit/tls/cert.pem; rm /root/cert.good")
+    if "rsyslog" in rig.forwarder:
+        rig.on_nodes(f"systemctl restart {rig.forwarder}")
+
+
+CASES: dict[str, Callable[[Run], None]] = {
+    "a burst, nothing wrong": burst,
+    "collector stopped and started": collector_stopped,
+    "collector kill -9 (twice)": collector_killed,
+    "forwarder kill -9": forwarder_killed,
+    "forwarder restarted in an outage": forwarder_restarted_in_an_outage,
+    "node rebooted in an outage": node_rebooted_in_an_outage,
+    "link down 20 s": link_down,
+    "disk of the queue full": disk_full,
+    "certificate expired": certificate_expired,
+}
+
+
+def play(rig: Rig, case: str, messages: int) -> Outcome:
+    """Run one case and count."""
+    run = Run(rig, f"f{int(time.time())}", messages)
+    CASES[case](run)
+    end = time.monotonic()
+    counts = rig.settle(run.mark, messages, PATIENCE)
+    complete = all(one["distinct"] >= messages for one in counts.values())
+    seconds = time.monotonic() - end - (0 if complete else PATIENCE)
+    return Outcome(case, messages, counts, rig.in_journal(run.mark), seconds, "; ".join(run.notes))
