@@ -49,6 +49,7 @@ def run(argv: Sequence[str], timeout: float = 30.0) -> Outcome:
         done = subprocess.run(
             [program, *argv[1:]],
             capture_output=True,
+            check=False,
             timeout=timeout,
             stdin=subprocess.DEVNULL,
             env=environment,

@@ -122,7 +122,7 @@ def journal_messages(unit: str, since: str) -> Iterator[tuple[str, str]]:
         "--no-pager",
         f"--since={since}",
     ]
-    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
     for line in done.stdout.splitlines():
         entry = json.loads(line)
         message = entry.get("MESSAGE")

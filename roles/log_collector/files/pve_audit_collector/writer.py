@@ -91,7 +91,7 @@ class Writer:
             return path
         directory = Path(path).parent
         if not directory.is_dir():
-            sources = sum(1 for _ in directory.parent.iterdir()) if directory.parent.is_dir() else 0
+            sources = len(list(directory.parent.iterdir())) if directory.parent.is_dir() else 0
             if sources >= self.settings.max_sources:
                 return f"{self.settings.archive}/{node}/{OTHER}/{self._day}.log"
         return path
