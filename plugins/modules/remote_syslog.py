@@ -206,12 +206,12 @@ EXAMPLES = r"""
     targets:
       - host: collector1.example.com
       - host: collector2.example.com
-    ca_path: /etc/pve-audit/pki/ca.crt
-    cert_path: /etc/pve-audit/pki/node.crt
-    key_path: /etc/pve-audit/pki/node.key
+    ca_path: /etc/pve-audit/tls/ca.pem
+    cert_path: /etc/pve-audit/tls/cert.pem
+    key_path: /etc/pve-audit/tls/key.pem
     files:
       - {name: access.log, path: /var/log/pveproxy/access.log, tag: pveproxy}
-      - {name: tasks, path: "/var/log/pve-audit/tasks/*.log", tag: pve-task}
+      - {name: tasks, path: "/var/log/pve-audit/tasks/*.index", tag: pve-task}
 
 - name: Let rsyslog do it over plain syslog in TLS, for a collector that knows no RELP
   pve.audit.remote_syslog:
@@ -219,9 +219,9 @@ EXAMPLES = r"""
     protocol: tcp
     targets:
       - {host: siem.example.com, port: 6514}
-    ca_path: /etc/pve-audit/pki/ca.crt
-    cert_path: /etc/pve-audit/pki/node.crt
-    key_path: /etc/pve-audit/pki/node.key
+    ca_path: /etc/pve-audit/tls/ca.pem
+    cert_path: /etc/pve-audit/tls/cert.pem
+    key_path: /etc/pve-audit/tls/key.pem
     queue:
       max_disk: 4g
 
