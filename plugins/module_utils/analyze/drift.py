@@ -43,9 +43,10 @@ def compare(records: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"a record of the drift check has not the right shape: {error}") from error
     counts = {state: sum(row["state"] == state for row in rows) for state in STATES}
+    partly = any(row["state"] == "drift" and row["reason"] for row in rows)
     return {
         "generated": now,
-        "verdict": _verdict(counts),
+        "verdict": _verdict(counts, partly),
         "counts": counts,
         "nodes": nodes,
         "controls": [{"id": name, "title": title} for name, title in controls.items()],
@@ -53,10 +54,10 @@ def compare(records: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str
     }
 
 
-def _verdict(counts: Mapping[str, int]) -> str:
+def _verdict(counts: Mapping[str, int], partly: bool) -> str:
     """Nothing that was not looked at is called clean."""
     if counts["drift"]:
-        return "drift_incomplete" if counts["unknown"] else "drift"
+        return "drift_incomplete" if counts["unknown"] or partly else "drift"
     if counts["unknown"] or not counts["ok"]:
         return "no_drift_incomplete"
     return "no_drift"
@@ -79,11 +80,12 @@ def _row(node: str, control: Mapping[str, Any], record: Mapping[str, Any] | None
         return row | {"state": "off", "reason": ""}
     changes = list(changes_of(check["results"]))
     row["changes"] = changes
+    # What was found before the host or a task gave up is certain.
+    found = "drift" if changes else "unknown"
     if any(_lost(result) for result in check["results"].values()):
-        return row | {"state": "unknown", "reason": "unreachable", "message": "the host stopped answering"}
+        return row | {"state": found, "reason": "unreachable", "message": "the host stopped answering"}
     if check["state"] == "failed":
-        # What was found before the failure stays in `changes`.
-        return row | {"state": "unknown", "reason": "failed", "message": str(check.get("message", ""))}
+        return row | {"state": found, "reason": "failed", "message": str(check.get("message", ""))}
     if not any("changed" in result or "results" in result for result in check["results"].values()):
         return row | {"state": "unknown", "reason": "not_checked", "message": "no task of the control was run"}
     return row | {"state": "drift" if changes else "ok", "reason": ""}
@@ -108,9 +110,13 @@ def _lost(result: Mapping[str, Any]) -> bool:
 
 
 def _what(result: Mapping[str, Any], task: str) -> str:
-    names = [result.get(key) for key in _NAMES]
+    names: list[Any] = [result.get(key) for key in _NAMES]
     item = result.get("item")
-    named = next((str(name) for name in names if isinstance(name, str) and name), "")
+    diffs = result.get("diff")
+    names += [
+        one.get("before_header") for one in (diffs if isinstance(diffs, list) else [diffs]) if isinstance(one, Mapping)
+    ]
+    named = next((name for name in names if isinstance(name, str) and name), "")
     return named or (item if isinstance(item, str) else "") or task
 
 
@@ -131,8 +137,11 @@ def _unified(diff: Mapping[str, Any]) -> str:
     if isinstance(diff.get("prepared"), str):
         return str(diff["prepared"]).rstrip("\n") + "\n" if diff["prepared"] else ""
     before, after = (_lines(diff.get(key)) for key in ("before", "after"))
-    old, new = (str(diff.get(f"{key}_header") or diff.get("header") or key) for key in ("before", "after"))
-    lines = difflib.unified_diff(before, after, old, new, n=1)
+    # The other header of a template is a temporary file of the controller.
+    name = str(
+        diff.get("before_header") or diff.get("header") or str(diff.get("after_header") or "").rpartition("/")[2]
+    )
+    lines = difflib.unified_diff(before, after, f"{name} as it is", f"{name} as it should be", n=1)
     return "".join(line if line.endswith("\n") else line + "\n" for line in lines)
 
 

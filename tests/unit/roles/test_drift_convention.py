@@ -87,3 +87,13 @@ def test_every_control_has_a_tasks_file_and_a_switch(role: str, key: str) -> Non
         assert (ROLES / role / "tasks" / f"{name}.yml").is_file()
         assert f"pve_audit_{role}_{name}_enabled" in defaults
         assert control["title"]
+
+
+@pytest.mark.parametrize("role", HARDENING)
+def test_the_role_knows_that_the_drift_check_is_a_check(role: str) -> None:
+    """`ansible_check_mode` is about the command line; the drift check sets check mode in the play."""
+    wanted = "{{ ansible_check_mode or pve_audit_drift_running | default(false) }}"
+    assert yaml.safe_load((ROLES / role / "vars/main.yml").read_text())[f"pve_audit_{role}_check"] == wanted
+    for file in sorted((ROLES / role).rglob("*.yml")):
+        if file.name != "argument_specs.yml" and file.parent.name != "vars":
+            assert "ansible_check_mode" not in file.read_text(encoding="utf-8"), file

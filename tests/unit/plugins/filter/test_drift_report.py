@@ -49,7 +49,7 @@ def check(state: str = "checked", message: str = "", **results: Any) -> list[dic
         (check(), "unknown", "not_checked", "no_drift_incomplete"),
         (check("off"), "off", "", "no_drift_incomplete"),
         (check("failed", "no such program", a=OK), "unknown", "failed", "no_drift_incomplete"),
-        (check("failed", "no such program", a=FILE), "unknown", "failed", "no_drift_incomplete"),
+        (check("failed", "no such program", a=FILE), "drift", "failed", "drift_incomplete"),
         (check(a=OK, b={"unreachable": True, "msg": "gone"}), "unknown", "unreachable", "no_drift_incomplete"),
         (check(a={"results": [OK, {"unreachable": True}]}), "unknown", "unreachable", "no_drift_incomplete"),
         ([], "unknown", "not_checked", "no_drift_incomplete"),
@@ -99,8 +99,7 @@ def test_junit_and_table_survive_hostile_text() -> None:
     result = {"changed": True, "path": hostile, "diff": {"before": hostile, "after": f"{hostile}2\n"}}
     found = report(check("failed", hostile, a=result))
     root = ElementTree.fromstring(found["junit"].encode())
-    assert root.get("errors") == "1"
-    assert root.find("testsuite/testcase/error") is not None
+    assert root.find("testsuite/testcase/failure") is not None
     assert not [line for line in found["table"] if "\x1b" in line or "\u202e" in line]
 
 
