@@ -116,8 +116,7 @@ def _what(result: Mapping[str, Any], task: str) -> str:
     names += [
         one.get("before_header") for one in (diffs if isinstance(diffs, list) else [diffs]) if isinstance(one, Mapping)
     ]
-    named = next((name for name in names if isinstance(name, str) and name), "")
-    return named or (item if isinstance(item, str) else "") or task
+    return next((name for name in [*names, item] if isinstance(name, str) and name), task)
 
 
 def _diff(result: Mapping[str, Any]) -> str:
