@@ -110,13 +110,10 @@ def _lost(result: Mapping[str, Any]) -> bool:
 
 
 def _what(result: Mapping[str, Any], task: str) -> str:
-    names: list[Any] = [result.get(key) for key in _NAMES]
-    item = result.get("item")
-    diffs = result.get("diff")
-    names += [
-        one.get("before_header") for one in (diffs if isinstance(diffs, list) else [diffs]) if isinstance(one, Mapping)
-    ]
-    return next((name for name in [*names, item] if isinstance(name, str) and name), task)
+    found = result.get("diff")
+    diffs = [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, Mapping)]
+    names = [*(result.get(key) for key in _NAMES), *(one.get("before_header") for one in diffs), result.get("item")]
+    return next((name for name in names if name and isinstance(name, str)), task)
 
 
 def _diff(result: Mapping[str, Any]) -> str:
