@@ -49,7 +49,7 @@ def test_search_and_selects(open_report: Open, keep: Keep) -> None:
     assert visible(page) == 0
     assert page.is_visible("#no-match")
     page.click("#filter button[type=reset]")
-    page.wait_for_function("document.getElementById('no-match').hidden")
+    page.locator("#no-match").wait_for(state="hidden")
     assert visible(page) == every
     page.select_option("#f-user", "lena@pve")
     page.select_option("#f-type", "qmigrate")

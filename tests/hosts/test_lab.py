@@ -81,9 +81,10 @@ def test_the_journal_names_the_person_behind_sudo(hosts: Hosts) -> None:
     # On node2 only: newer journald than Debian 12's leaves the field out in a container.
     command = ["ssh", "-F", str(hosts.lab.ssh_config), "-l", ADMIN, "node2", "sudo qm destroy 100"]
     subprocess.run(command, check=True)
+    # journald asks the kernel when it handles the line: the last one of a process may come too late for that.
     for identifier in ("qm", "sudo"):
-        line = hosts.run("node2", f"journalctl --sync; journalctl -o json -n 1 SYSLOG_IDENTIFIER={identifier}")
-        assert json.loads(line)["_AUDIT_LOGINUID"] == "1000"
+        lines = hosts.run("node2", f"journalctl --sync; journalctl -o json -n 4 SYSLOG_IDENTIFIER={identifier}")
+        assert "1000" in [json.loads(line).get("_AUDIT_LOGINUID") for line in lines.splitlines()]
 
 
 @pytest.mark.parametrize("name", ALL)
