@@ -15,11 +15,20 @@ from tools.paths import ROOT
 MESSAGES = 2_000  # `make faults` sends 20,000
 
 
+def tell_why_connections_ended() -> None:
+    """Print what each host's sshd and service manager complain of; the hosts are about to be taken down."""
+    for name in ("node1", "node2", "collector"):
+        words = "journalctl --no-pager -n 15 -t sshd -t sshd-session -p notice; systemctl --failed --no-legend"
+        print(f"--- {name}", flush=True)
+        subprocess.run([sys.executable, "-m", "tests.lab.hosts", "exec", name, "sh", "-c", words], cwd=ROOT, check=False)
+
+
 def main() -> int:
     """Returns the exit status of the first step that failed; the hosts are taken down whatever happens."""
     programs = Path(sys.executable).parent
     molecule = [str(programs / "molecule")]
     steps = {
+        "reset": [*molecule, "reset"],  # it believes in hosts that an earlier run has taken down
         "molecule": [*molecule, "test", "--destroy=never"],
         "faults": [sys.executable, "-m", "tests.lab.faults", "--no-harden", f"--messages={MESSAGES}"],
     }
@@ -29,6 +38,7 @@ def main() -> int:
             code = subprocess.run(command, cwd=ROOT, check=False).returncode
             print(f"=== {name}: exit status {code} ({time.monotonic() - start:.0f} s)", flush=True)
             if code:
+                tell_why_connections_ended()
                 return code
     finally:
         subprocess.run([sys.executable, "-m", "tests.lab.hosts", "down"], cwd=ROOT, check=False)

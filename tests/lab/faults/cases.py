@@ -32,6 +32,7 @@ class Outcome:
     journal: dict[str, int]
     seconds: float
     note: str = ""
+    wrong: tuple[str, ...] = ()
 
     @property
     def lost(self) -> dict[str, int]:
@@ -47,6 +48,7 @@ class Run:
     mark: str
     messages: int
     notes: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
 
     @property
     def halves(self) -> tuple[range, range]:
@@ -127,6 +129,7 @@ def disk_full(run: Run) -> None:
         f" systemctl start {rig.forwarder}; sleep 1; head -c 2M /dev/zero >{where}/filler 2>/dev/null || true"
     )
     rig.on_nodes(small)
+    rig.on_nodes(f"! head -c 65536 /dev/zero >{where}/probe 2>/dev/null; rm -f {where}/probe")  # it really is full
     first, second = run.halves
     run.send(first)
     rig.run(rig.collector, f"systemctl stop {RECEIVER}")
@@ -158,12 +161,17 @@ def certificate_expired(run: Run) -> None:
         rig.run(node, "cp -p /etc/pve-audit/tls/cert.pem /root/cert.good")
         rig.put(node, "/etc/pve-audit/tls/cert.pem", rig.run(rig.collector, sign))
     # A connection that is up stays up: the certificate counts from the next one on.
+    since = rig.run(rig.collector, "date -u +'%Y-%m-%d %H:%M:%S'").strip()
     rig.run(rig.collector, f"systemctl restart {RECEIVER}")
     rig.on_nodes(f"systemctl restart {rig.forwarder}")
     run.send(first)
     time.sleep(3)
     early = rig.count(run.mark)
-    run.notes.append(f"{sum(one['distinct'] for one in early.values())} arrived while it was expired")
+    arrived = sum(one["distinct"] for one in early.values())
+    told = sorted({str(one["reason"]) for one in rig.refused(since)})
+    run.notes.append(f"{arrived} arrived meanwhile; the collector reports: {', '.join(told)}")
+    if arrived or not told:
+        run.wrong.append("an expired certificate was let in, or turned away without a word")
     run.send(second)
     rig.on_nodes("cat /root/cert.good >/etc/pve-audit/tls/cert.pem; rm /root/cert.good")
     if "rsyslog" in rig.forwarder:
@@ -191,4 +199,5 @@ def play(rig: Rig, case: str, messages: int) -> Outcome:
     counts = rig.settle(run.mark, messages, PATIENCE)
     complete = all(one["distinct"] >= messages for one in counts.values())
     seconds = time.monotonic() - end - (0 if complete else PATIENCE)
-    return Outcome(case, messages, counts, rig.in_journal(run.mark), seconds, "; ".join(run.notes))
+    journal = rig.in_journal(run.mark)
+    return Outcome(case, messages, counts, journal, seconds, "; ".join(run.notes), tuple(run.wrong))

@@ -51,9 +51,7 @@ def play(rig: Rig) -> list[Attempt]:
 
 def reported(rig: Rig, since: str, intruder: Host) -> str:
     """The first sentence of `pve-audit-refused` about the intruder's address, or nothing."""
-    text = rig.run(rig.collector, f"pve-audit-refused --json '--since={since} UTC' || true")
-    data: dict[str, list[dict[str, Any]]] = json.loads(text)
-    for one in [*data["refused"], *data["rejected"]]:
+    for one in rig.refused(since):
         if intruder.address4 in str(one.get("address")) or one.get("address") == "unknown":
             return f"{one['address']}: {one['reason']}"
     return ""

@@ -49,8 +49,9 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
 
 def failures(outcomes: Sequence[Outcome]) -> list[str]:
     """What breaks the promise of acknowledged delivery, one sentence each."""
-    found = []
+    found: list[str] = []
     for outcome in outcomes:
+        found.extend(f"{outcome.case}: {sentence}" for sentence in outcome.wrong)
         for node, lost in outcome.lost.items():
             if lost:
                 found.append(f"{outcome.case}: {lost} lines of {node} are lost")

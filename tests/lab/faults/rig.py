@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.lab.hosts import access, network
 from tests.lab.hosts import lab as actions
@@ -22,7 +23,15 @@ from tests.lab.hosts.layout import HOSTS, ROOT, Host, Lab
 COUNTER = Path(__file__).with_name("count.py")
 EXTRA = ROOT / "extensions" / "molecule" / "inventory.yml"
 RECEIVER = "pve-audit-collector.service"
+NO_CONNECTION = "Connection closed by UNKNOWN"  # by the proxy command, before the command could begin
 Counts = dict[str, dict[str, int]]
+
+
+class Writer(NamedTuple):
+    """A unit on a node that writes lines."""
+
+    node: Host
+    unit: str
 
 
 def inventories(lab: Lab) -> list[str]:
@@ -40,11 +49,16 @@ class Rig:
     collector: Host = field(default_factory=lambda: next(host for host in HOSTS if not host.is_node))
 
     def run(self, host: Host, command: str, timeout: float = 120) -> str:
-        """The output of a shell command as root.
+        """The output of a shell command as root; tried again where the connection did not come about.
 
         :raises LabError: it failed.
         """
         done = actions.ssh(self.lab, host, command, timeout)
+        for _attempt in range(5):
+            if done.returncode != 255 or NO_CONNECTION not in done.stderr:
+                break
+            time.sleep(2)
+            done = actions.ssh(self.lab, host, command, timeout)
         if done.returncode:
             raise LabError(f"{host.name}: {command[:80]}: {(done.stderr or done.stdout).strip()[-300:]}")
         return done.stdout
@@ -54,24 +68,32 @@ class Rig:
         for node in self.nodes:
             self.run(node, command)
 
-    def send(self, mark: str, numbers: range, rate: float) -> list[subprocess.Popen[bytes]]:
+    def send(self, mark: str, numbers: range, rate: float) -> list[Writer]:
         """Start writing numbered messages into the journals of all nodes; `rate` a second, 0 for a burst."""
         words = f"journal {len(numbers)} --first {numbers.start} --rate {rate} --mark {mark}"
-        return [self.start(node, f"pve-lab-write {words}") for node in self.nodes]
+        return [self.start(node, f"{mark}-{numbers.start}", words) for node in self.nodes]
 
-    def start(self, host: Host, command: str) -> subprocess.Popen[bytes]:
-        """Run a command without waiting for it."""
-        line = access.ssh(self.lab, host, command)
-        return subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    def start(self, node: Host, name: str, words: str) -> Writer:
+        """Start pve-lab-write as a unit of the node, which no broken connection ends."""
+        unit = f"pve-lab-write-{name}.service"
+        self.run(node, f"systemd-run --quiet --unit={unit} pve-lab-write {words}")
+        return Writer(node, unit)
 
-    def wait(self, senders: Sequence[subprocess.Popen[bytes]]) -> None:
+    def wait(self, writers: Sequence[Writer]) -> None:
         """Wait for what `send` or `start` began.
 
-        :raises LabError: one failed.
+        :raises LabError: one failed, or has not ended after five minutes.
         """
-        for sender in senders:
-            if sender.wait(timeout=300):
-                raise LabError(f"a sender ended with status {sender.returncode}")
+        end = time.monotonic() + 300
+        for node, unit in writers:
+            while (
+                state := self.run(node, f"systemctl show --property=ActiveState --value {unit}").strip()
+            ) == "active":
+                if time.monotonic() > end:
+                    raise LabError(f"{node.name}: {unit} does not end")
+                time.sleep(0.3)
+            if state == "failed":
+                raise LabError(f"{node.name}: {unit} failed, see its journal")
 
     def count(self, mark: str, source: str = "journal") -> Counts:
         """What the archive has of a mark."""
@@ -92,6 +114,12 @@ class Rig:
             if found != last:
                 last, moved = found, time.monotonic()
         return last
+
+    def refused(self, since: str) -> list[dict[str, object]]:
+        """Who was turned away since then (`YYYY-MM-DD HH:MM:SS`, UTC), as `pve-audit-refused` says: address, reason."""
+        text = self.run(self.collector, f"pve-audit-refused --json '--since={since} UTC' || true")
+        data: dict[str, list[dict[str, object]]] = json.loads(text)
+        return [*data["refused"], *data["rejected"]]
 
     def in_journal(self, mark: str) -> dict[str, int]:
         """How many of the messages each node's own journal holds."""

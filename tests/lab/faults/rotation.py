@@ -15,9 +15,8 @@ def access_log(rig: Rig, messages: int) -> Outcome:
     """Two rotations while lines are written, one of them while the collector is away."""
     mark = f"a{int(time.time())}"
     rotate = "logrotate -f /etc/logrotate.d/pve-audit-access"
-    writers = [
-        rig.start(node, f"pve-lab-write access {messages} --rate {messages / 10} --mark {mark}") for node in rig.nodes
-    ]
+    words = f"access {messages} --rate {messages / 10} --mark {mark}"
+    writers = [rig.start(node, mark, words) for node in rig.nodes]
     time.sleep(3)
     rig.on_nodes(f"{rotate} || true")
     rig.run(rig.collector, "systemctl stop pve-audit-collector.service")
@@ -32,7 +31,7 @@ def access_log(rig: Rig, messages: int) -> Outcome:
 def task_index(rig: Rig, tasks: int) -> Outcome:
     """The ring turns by its size while the index is preserved and forwarded."""
     mark = f"t{int(time.time())}"
-    rig.wait([rig.start(node, f"pve-lab-write tasks {tasks} --rate 100 --mark {mark}") for node in rig.nodes])
+    rig.wait([rig.start(node, mark, f"tasks {tasks} --rate 100 --mark {mark}") for node in rig.nodes])
     return _outcome(rig, "task index, turned by its size", mark, tasks, "tasks")
 
 
