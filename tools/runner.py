@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 from tools.paths import LOGS, ROOT
 from tools.venvs import SetupError
 
-TIME_LIMIT = 1200  # seconds for one stage
+TIME_LIMIT = 1800  # seconds for one stage
 SHOWN_LINES = 12  # of the log of a stage that passed
 
 
