@@ -9,9 +9,9 @@ import hmac
 import re
 import time
 from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
-from tests.lab.errors import ApiError
+from tests.lab.errors import ApiError, server_error
 from tests.lab.http import Request
 from tests.lab.model import Cluster
 from tests.lab.names import is_username, split_token
@@ -63,6 +63,21 @@ class Authenticator:
         text = f"PVE:{user}:{int(now or time.time()):08X}"
         return f"{text}::{self._sign(text)}"
 
+    def challenge_ticket(self, challenge: str, user: str) -> str:
+        """A ticket that stands for a password given and a second factor missing."""
+        text = f"PVE:!tfa!{quote(challenge, safe='')}:{int(time.time()):08X}"
+        return f"{text}::{self._sign(f'{text}:{user}')}"
+
+    def challenge_of(self, ticket: str, user: str) -> str | None:
+        """The challenge in such a ticket, when it was made for this user."""
+        text, _, signature = ticket.rpartition("::")
+        match = re.fullmatch(r"PVE:!tfa!([^:]*):([0-9A-F]{8})", text)
+        if not match or not hmac.compare_digest(
+            self._sign(f"{text}:{user}"), signature.encode("ascii", "replace").decode()
+        ):
+            return None
+        return unquote(match[1]) if -GRACE < time.time() - int(match[2], 16) < TICKET_LIFETIME else None
+
     def csrf(self, user: str, now: float | None = None) -> str:
         """The token that writing calls with a ticket need."""
         stamp = f"{int(now or time.time()):08X}"
@@ -100,16 +115,6 @@ class Authenticator:
         good = known is not None and hmac.compare_digest(known.encode(), secret.encode("utf-8", "replace"))
         return name if good else None
 
-    def password_user(self, user: str, password: str) -> bool:
-        """A login by password; another ticket of the same user, or of root@pam, serves as well."""
-        if not self.enabled(user):
-            return False
-        if self.ticket_user(password) in (user, "root@pam"):
-            return True
-        realm = user.rpartition("@")[2]
-        known = self._cluster.passwords.get(user)
-        return realm in self._cluster.realms and known is not None and known == password
-
     def caller(self, request: Request, path: str) -> Caller:
         """Who sent this request. The cookie wins over the header, a ticket over a token; 401 when nobody did."""
         if (request.method, path) in _OPEN_CALLS:
@@ -134,3 +139,42 @@ class Authenticator:
     def _check_csrf(self, request: Request, user: str) -> None:
         if not self._csrf_ok(user, request.headers.get("csrfpreventiontoken", "")):
             raise _refused("Permission denied - invalid csrf token")
+
+
+def lookup_username(cluster: Cluster, user: str) -> str:
+    """The account a name means: in a realm that ignores case, the first one that matches."""
+    name, separator, realm = user.rpartition("@")
+    settings = cluster.realms.get(realm, {}) if separator and name else {}
+    if settings.get("case-sensitive") in (None, 1, "1"):
+        return user
+    return next((known for known in cluster.users.users if known.lower() == user.lower()), user)
+
+
+def check_password(cluster: Cluster, user: str, password: str) -> str | None:
+    """Why a password is refused, or None (pve-access-control Auth/PVE.pm, Auth/PAM.pm)."""
+    realm = cluster.realms.get(user.rpartition("@")[2])
+    if realm is None:
+        return f"auth domain '{user.rpartition('@')[2]}' does not exist"
+    if password in ("", "0"):
+        return "no password"
+    known = cluster.passwords.get(user)
+    if realm["type"] == "pve":
+        if known is None:
+            return "no password set"
+        return None if known == password else "invalid credentials"
+    return None if known is not None and known == password else "Authentication failure"
+
+
+def set_password(cluster: Cluster, user: str, password: str) -> None:
+    """Store a password where the realm keeps it; 500 where it cannot. `user` is `name@realm`."""
+    name, _, realm = user.rpartition("@")
+    if realm not in cluster.realms:
+        raise server_error(f"auth domain '{realm}' does not exist")
+    kind = cluster.realms[realm]["type"]
+    if kind not in ("pve", "pam"):
+        raise server_error(f"can't set password on auth type '{kind}'")
+    if kind == "pve" and not cluster.quorate:
+        raise server_error("cfs-lock 'file-priv_shadow_cfg' error: no quorum!")
+    if kind == "pam" and name != "root" and user not in cluster.passwords:
+        raise server_error(f"change password failed: user '{name}' does not exist")
+    cluster.passwords[user] = password

@@ -202,11 +202,17 @@ class Dispatcher:
                     self._cache.popitem(last=False)
         return answer
 
-    @staticmethod
-    def _key(call: Call, parameters: dict[str, Any], caller: Caller, form: str) -> tuple[Any, ...] | None:
+    def _key(self, call: Call, parameters: dict[str, Any], caller: Caller, form: str) -> tuple[Any, ...] | None:
         if (call.method, call.path) not in CACHEABLE:
             return None
-        return (call.path, caller.user, form, *sorted((name, str(value)) for name, value in parameters.items()))
+        version = self.cluster.identity_version
+        return (
+            call.path,
+            caller.user,
+            form,
+            version,
+            *sorted((name, str(value)) for name, value in parameters.items()),
+        )
 
     def forget(self) -> None:
         """Drop all kept answers: call after every change of the cluster."""

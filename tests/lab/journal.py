@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
@@ -60,13 +61,35 @@ class Journal:
         self._source = source
         self._entries: list[Entry] | None = None
         self._times: list[float] = []
+        self._lock = threading.Lock()
 
     def entries(self) -> list[Entry]:
         """All entries."""
+        with self._lock:
+            return self._read()
+
+    def _read(self) -> list[Entry]:
         if self._entries is None:
-            self._entries = list(self._source()) if self._source else []
-            self._times = [entry_time(entry) for entry in self._entries]
+            entries = list(self._source()) if self._source else []
+            self._times = [entry_time(entry) for entry in entries]
+            self._entries = entries
         return self._entries
+
+    def append(self, node: str, fields: Entry) -> None:
+        """Write an entry now."""
+        with self._lock:
+            known = self._read()
+            stamp, number = int(time.time() * 1_000_000), len(known) + 1
+            entry = {
+                "__CURSOR": f"s=5b{number:030x};i={number:x};b={'0' * 32};m={number:x};t={stamp:x};x={number:016x}",
+                "__REALTIME_TIMESTAMP": str(stamp),
+                "__MONOTONIC_TIMESTAMP": str(number * 1000),
+                "_BOOT_ID": "0" * 32,
+                "_HOSTNAME": node,
+                **fields,
+            }
+            self._times = [*self._times, stamp / 1_000_000]
+            self._entries = [*known, entry]
 
     def between(self, since: float | None, until: float | None) -> list[Entry]:
         """Entries with since <= time <= until."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from tests.lab.journal import Journal
 from tests.lab.permissions import Permissions
 from tests.lab.tasks import TaskRing
+from tests.lab.tfa import TfaUser
 from tests.lab.usercfg import UserConfig
 
 
@@ -75,7 +77,11 @@ class Guest:
 
 @dataclass(slots=True)
 class Cluster:
-    """Everything the API answers from. `passwords` and `secrets` are plain text: nothing here is real."""
+    """Everything the API answers from. `passwords` and `secrets` are plain text: nothing here is real.
+
+    Configuration (users, realms, metric servers) is replaced, not changed, through `tests.lab.identity`.
+    `metric_errors`: server -> what PVE says when it cannot reach that metric server.
+    """
 
     nodes: dict[str, Node]
     users: UserConfig
@@ -95,6 +101,11 @@ class Cluster:
     )
     search_domain: str = "lab.test"
     realms_digest: str = ""
+    tfa: dict[str, TfaUser] = field(default_factory=dict)
+    metric_secrets: dict[str, str] = field(default_factory=dict)
+    metric_errors: dict[str, str] = field(default_factory=dict)
+    identity_version: int = 0
+    lock: threading.RLock = field(default_factory=threading.RLock)
     permissions: Permissions = field(init=False)
 
     def __post_init__(self) -> None:
@@ -103,6 +114,7 @@ class Cluster:
     def identity_changed(self) -> None:
         """Call after every change of `users`."""
         self.permissions = Permissions(self.users)
+        self.identity_version += 1
 
     def first_node(self) -> str:
         """The node a client enters by."""

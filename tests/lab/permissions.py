@@ -176,11 +176,16 @@ class Permissions:
             raise server_error(f"no such user ('{name}')")
         return user
 
-    def may_modify(self, who: str, path: str) -> bool:
-        """May `who` change the ACL of this path?"""
+    @staticmethod
+    def acl_privileges(path: str) -> list[str]:
+        """Each of these privileges allows to change the ACL of this path."""
         extra = {"/storage/": "Datastore.Allocate", "/vms/": "VM.Allocate", "/pool/": "Pool.Allocate"}
         more = [priv for prefix, priv in extra.items() if path.startswith(prefix) and path != prefix]
-        return self.has_any(who, path, "Permissions.Modify", *more)
+        return ["Permissions.Modify", *more]
+
+    def may_modify(self, who: str, path: str) -> bool:
+        """May `who` change the ACL of this path?"""
+        return self.has_any(who, path, *self.acl_privileges(path))
 
     def member_of_allowed_group(self, who: str, user: str, privileges: list[str]) -> bool:
         """Is `user` in a group on which `who` has one of the privileges?"""
@@ -229,16 +234,19 @@ class PermissionCheck:
             self._userid_param(check[1], who, parameters)
         elif kind == "perm-modify":
             path = normalize_path(str(parameters.get("path", "")))
-            if path and not self._permissions.may_modify(who, path):
-                raise perm_error(f"{path}, Permissions.Modify")
+            if path:
+                self._permissions.require_any(who, path, *self._permissions.acl_privileges(path))
 
     def _any_of(self, parts: list[Any], who: str, parameters: dict[str, Any]) -> None:
+        """A part that is an `and` ends the whole test when it fails: PVE does not pass on that it may fail."""
         for part in parts:
             try:
                 self._run(part, who, parameters)
             except _Malformed:
                 raise
             except ApiError:
+                if part[0] == "and":
+                    raise
                 continue
             return
         raise perm_error()

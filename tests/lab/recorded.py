@@ -13,7 +13,6 @@ gzipped: UPIDs are no names for files everywhere.
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -21,17 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.journal import Journal, parse_journal
+from tests.lab.metric_types import metric_file
 from tests.lab.model import Cluster, Guest, Node
+from tests.lab.realms import digest_of, parse_realms
 from tests.lab.story import PASSWORD, USER_CFG, secret_for
 from tests.lab.tasks import MAX_FINISHED, TaskRing
 from tests.lab.upid import parse_archive_line
 from tests.lab.usercfg import parse_user_config
 
 Files = Mapping[str, str]
-_DEFAULT_REALMS: dict[str, dict[str, Any]] = {
-    "pve": {"type": "pve", "comment": "Proxmox VE authentication server"},
-    "pam": {"type": "pam", "comment": "Linux PAM standard authentication"},
-}
 _DEFAULT_STORAGE = {"local": {"type": "dir", "content": "images,rootdir,vztmpl,iso,snippets,backup"}}
 _UTF8 = ("journal.json", "simulator.json", ".clusterlog", ".members")
 
@@ -115,7 +112,7 @@ def build_recorded(files: Files) -> Cluster:
             for name, member in members["nodelist"].items()
         },
         users=users,
-        realms={**_DEFAULT_REALMS, **parse_sections(domains)},
+        realms=parse_realms(domains),
         name=info.get("name", "lab"),
         quorate=bool(info.get("quorate", 1)),
         config_version=int(info.get("version", 1)),
@@ -125,7 +122,8 @@ def build_recorded(files: Files) -> Cluster:
         storages={**_DEFAULT_STORAGE, **parse_sections(_find(files, "storage.cfg"))},
         log=json.loads(_find(files, ".clusterlog") or '{"data": []}')["data"],
         options=extra.get("options", {}),
-        realms_digest=hashlib.sha1(domains.encode("latin-1")).hexdigest(),
+        realms_digest=digest_of(domains),
+        metric_servers=metric_file().parse(_find(files, "status.cfg")),
     )
     cluster.version.update(extra.get("version", {}))
     return cluster

@@ -24,9 +24,12 @@ from typing import Any
 from tests.lab.authn import Authenticator
 from tests.lab.certs import KINDS, make_certificates
 from tests.lab.dispatch import Dispatcher, Timing
+from tests.lab.identity import install, restore, save
 from tests.lab.model import Cluster, Fault
 from tests.lab.server import Listener
-from tests.lab.story import StoryOptions, build_story
+from tests.lab.story import StoryOptions, build_story, secret_for
+from tests.lab.tfa import TfaUser
+from tests.lab.usercfg_write import render_user_config
 
 USER, TOKEN_ID = "audit@pve", "report"
 NO_ROUTE = "No route to host"
@@ -37,6 +40,8 @@ class SimulatorOptions:
     """Everything that can be chosen. Delays in seconds. Unset times mean PVE's own values.
 
     `offline`, `hang`, `broken`: node names. `slow`: node name -> seconds. `cluster`: serve this one, not the story.
+    `user_cfg`, `domains_cfg`: texts of these files, for users and realms. `passwords`: `name@realm` -> password; of all
+    accounts, when given. `tfa`: `name@realm` -> second factors.
     """
 
     nodes: int = 3
@@ -59,6 +64,10 @@ class SimulatorOptions:
     host: str = "127.0.0.1"
     port: int = 0
     cluster: Cluster | None = None
+    user_cfg: str | None = None
+    domains_cfg: str | None = None
+    passwords: dict[str, str] | None = None
+    tfa: dict[str, TfaUser] | None = None
 
 
 def _build(options: SimulatorOptions) -> Cluster:
@@ -98,6 +107,15 @@ class Simulator:
         self.options = options
         self.cluster = _build(options)
         apply_faults(self.cluster, options)
+        install(
+            self.cluster,
+            user_cfg=options.user_cfg,
+            domains_cfg=options.domains_cfg,
+            passwords=options.passwords,
+            tfa=options.tfa,
+            secret=lambda token: secret_for(options.seed, token),
+        )
+        self._start = save(self.cluster)
         self.host = options.host
         self.ca_path, chain = make_certificates(directory, options.certificate)
         self.authenticator = Authenticator(self.cluster, secrets.token_bytes(32))
@@ -146,6 +164,14 @@ class Simulator:
             "passwords": self.cluster.passwords,
             "secrets": self.cluster.secrets,
         }
+
+    def user_config(self) -> str:
+        """The text of user.cfg as it stands now."""
+        return render_user_config(self.cluster.users)
+
+    def reset(self) -> None:
+        """Back to the users, realms, passwords, second factors and metric servers of the start."""
+        restore(self.cluster, self._start)
 
     def warm(self) -> None:
         """Read all task lists now, so that the first calls are as fast as the later ones."""
@@ -201,6 +227,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--days", type=int, default=28, help="age of the oldest tasks")
     add("--hostile", action="store_true", help="add users, states and logs that attack readers")
     add("--files", type=Path, help="serve recorded files (a directory, or a bundle of them) instead of the story")
+    add("--user-cfg", type=Path, help="users, groups, roles, tokens and ACL from this file")
+    add("--domains-cfg", type=Path, help="realms from this file")
     add("--host", default="127.0.0.1")
     add("--port", type=int, default=0, help="default: any free one")
     add("--every-node", action="store_true", help="one port for each node")
@@ -223,6 +251,8 @@ def _options(arguments: argparse.Namespace) -> SimulatorOptions:
     del values["state_dir"]
     files = values.pop("files")
     del values["lazy"]
+    for name in ("user_cfg", "domains_cfg"):
+        values[name] = values[name].read_text("latin-1") if values[name] else None
     for name in ("offline", "hang", "broken"):
         values[name] = tuple(values[name])
     values["slow"] = dict(values["slow"])

@@ -53,7 +53,13 @@ acl:1:/vms:@team,iac@pve,iac@pve!terraform,svc@pve,svc@pve!backup:PVEVMAdmin:
 REALMS: dict[str, dict[str, object]] = {
     "pam": {"type": "pam", "comment": "Linux PAM standard authentication"},
     "pve": {"type": "pve", "comment": "Proxmox VE authentication server"},
-    "ldap": {"type": "ldap", "comment": "corporate directory", "base_dn": "dc=example,dc=com", "server1": "192.0.2.30"},
+    "ldap": {
+        "type": "ldap",
+        "comment": "corporate directory",
+        "base_dn": "dc=example,dc=com",
+        "server1": "192.0.2.30",
+        "user_attr": "uid",
+    },
 }
 PASSWORD = "lab-password"
 PASSWORD_USERS = ("root@pam", "alice@pve", "audit@pve", "nopriv@pve", "ops@pve")

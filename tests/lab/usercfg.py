@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 from tests.lab.names import is_simple_name, is_username, normalize_path, split_list, split_token
 from tests.lab.roles import BUILTIN_ROLES, PRIVILEGES
 
+_BLANKS = " \t\r\n\f\v"
 _TEXT_FIELDS = ("firstname", "lastname", "email", "comment", "keys")
 
 
@@ -68,6 +69,7 @@ class Pool:
 
     vms: set[str] = field(default_factory=set)
     storage: set[str] = field(default_factory=set)
+    comment: str | None = None
 
 
 def _decode(text: str) -> str:
@@ -114,7 +116,7 @@ def _read_user(config: UserConfig, data: list[str]) -> None:
         return
     user = User(enable=1 if enable and enable != "0" else 0, expire=int(expire or 0))
     for key, value in zip(_TEXT_FIELDS, texts, strict=False):
-        if value or (key == "email" and len(data) > 5):
+        if value not in ("", "0") or (key == "email" and len(data) > 5):
             user.texts[key] = value if key in ("email", "keys") else _decode(value)
     config.users[name] = user
 
@@ -176,8 +178,19 @@ def _read_role(config: UserConfig, data: list[str]) -> None:
 
 
 def _read_pool(config: UserConfig, data: list[str]) -> None:
-    name, _comment, vms, storage = ([*data, "", "", "", ""])[:4]
-    config.pools[name] = Pool(set(split_list(vms)), set(split_list(storage)))
+    """A guest is in one pool only, the first; the pools above a nested one are made."""
+    name, comment, vms, storage = ([*data, "", "", "", ""])[:4]
+    if not re.fullmatch(r"[A-Za-z0-9.\-_]+(/[A-Za-z0-9.\-_]+){0,2}", name):
+        return
+    pool = config.pools.setdefault(name, Pool())
+    parent = name.rpartition("/")[0]
+    while parent:
+        config.pools.setdefault(parent, Pool())
+        parent = parent.rpartition("/")[0]
+    pool.comment = _decode(comment) if comment else pool.comment
+    taken = {vmid for other in config.pools.values() for vmid in other.vms}
+    pool.vms |= {str(int(vmid)) for vmid in split_list(vms) if re.fullmatch(r"\d+", vmid)} - taken
+    pool.storage |= {store for store in split_list(storage) if re.fullmatch(r"(?i:[a-z][a-z0-9\-_.]*[a-z0-9])", store)}
 
 
 _READERS = {
@@ -193,10 +206,11 @@ _READERS = {
 def parse_user_config(text: str) -> UserConfig:
     """Read user.cfg; lines PVE would ignore with a warning are ignored."""
     config = UserConfig()
-    for line in text.splitlines():
-        fields = [part.strip() for part in line.strip().split(":")]
+    for line in text.split("\n"):
+        fields = line.strip(_BLANKS).split(":")
         while fields and not fields[-1]:
             fields.pop()
+        fields = [part.strip(_BLANKS) for part in fields]
         if fields and fields[0] in _READERS:
             _READERS[fields[0]](config, fields[1:])
     config.users.setdefault("root@pam", User())

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from functools import cache
@@ -12,6 +13,7 @@ from typing import Any
 
 from tests.lab.errors import param_error
 from tests.lab.names import REALM, BadName, is_simple_name, normalize_path, split_list, split_token, verify_username
+from tests.lab.propstrings import PROPERTY_FORMATS, BadProperties, Format, parse_property_string
 from tests.lab.roles import PRIVILEGES
 from tests.lab.schema import Call
 
@@ -34,6 +36,16 @@ def _rule(pattern: str, text: str) -> Callable[[str], str | None]:
     return lambda value: None if compiled.fullmatch(value) else text.format(value=value)
 
 
+def _address(value: str) -> str | None:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        if not re.fullmatch(_DNS_NAME, value):
+            return f"value does not look like a valid address: {value}"
+    return None
+
+
+_DNS_NAME = r"([a-zA-Z0-9]([a-zA-Z0-9\-]*[a-zA-Z0-9])?\.)*[a-zA-Z0-9]([a-zA-Z0-9\-]*[a-zA-Z0-9])?"
 _EMAIL = r"[\w+\-~]+(\.[\w+\-~]+)*@[a-zA-Z0-9\-]+(\.[a-zA-Z0-9\-]+)*"
 _FORMATS: dict[str, Callable[[str], str | None]] = {
     "pve-vmid": _rule(r"[1-9][0-9]{2,8}", "value does not look like a valid VM ID"),
@@ -47,6 +59,9 @@ _FORMATS: dict[str, Callable[[str], str | None]] = {
     "pve-priv": lambda v: None if v in PRIVILEGES else f"invalid privilege '{v}'",
     "pve-tokenid": lambda v: None if split_token(v) else f"value '{v}' does not look like a valid token ID",
     "pve-acl-path": lambda v: None if normalize_path(v) else "invalid path",
+    "address": _address,
+    "graphite-path": _rule(_DNS_NAME, "value does not look like a valid graphite path"),
+    "ldap-simple-attr": _rule(r"[a-zA-Z0-9]+", "value '{value}' does not look like a simple ldap attribute name"),
     "pve-configid": _rule(r"(?i:[a-z][a-z0-9_-]+)", "invalid configuration ID '{value}'"),
 }
 
@@ -57,7 +72,19 @@ def _pattern(perl: str) -> re.Pattern[str]:
     return re.compile(f"^{text}$")
 
 
-def _check_format(name: str, value: str) -> str | None:
+def _check_properties(form: Format, value: str, path: str) -> str | None:
+    try:
+        values = parse_property_string(form, value)
+    except BadProperties as error:
+        return str(error)
+    problems = {name: _problem(rule, values.get(name)) for name, rule in form.items()}
+    lines = [f"{path}.{name}: {problem}" for name, problem in sorted(problems.items()) if problem]
+    return "\n".join(["format error", *lines]) if lines else None
+
+
+def _check_format(name: str, value: str, path: str) -> str | None:
+    if name in PROPERTY_FORMATS:
+        return _check_properties(PROPERTY_FORMATS[name], value, path)
     base, _, kind = name.rpartition("-")
     if kind in ("list", "opt"):
         check = _FORMATS.get(base)
@@ -102,22 +129,22 @@ def _check_limits(rule: dict[str, Any], value: str) -> str | None:
     return None
 
 
-def check_value(rule: dict[str, Any], value: Any) -> str | None:
-    """PVE's complaint about one value, or None."""
+def check_value(rule: dict[str, Any], value: Any, path: str = "") -> str | None:
+    """PVE's complaint about the value of the parameter `path`, or None."""
     problem = _check_type(rule.get("type"), value)
     if problem or isinstance(value, list):
         return problem
     if "format" in rule:
-        problem = _check_format(rule["format"], value)
+        problem = _check_format(rule["format"], value, path)
         if problem:
             return f"invalid format - {problem}\n"
     return _check_limits(rule, value)
 
 
-def _problem(rule: dict[str, Any], value: Any) -> str | None:
+def _problem(rule: dict[str, Any], value: Any, path: str = "") -> str | None:
     if value is None:
         return None if rule.get("optional") else MISSING
-    return check_value(rule, value)
+    return check_value(rule, value, path)
 
 
 def validate(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +157,7 @@ def validate(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
             value = values[name] = ",".join(value)
         elif value and rule.get("type") == "array" and not isinstance(value, list):
             value = values[name] = [value]
-        problem = _problem(rule, value)
+        problem = _problem(rule, value, name)
         if problem:
             errors[name] = problem
     for name in values:

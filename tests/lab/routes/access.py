@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""/access: users, groups, roles, ACL, realms, tokens, permissions (pve-access-control API2/*.pm). Reading only."""
+"""/access: users, groups, roles, ACL, realms, tokens, permissions (pve-access-control API2/*.pm): what is read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 from tests.lab.context import Context, Result, api
 from tests.lab.errors import server_error
-from tests.lab.names import split_token, verify_username
+from tests.lab.names import split_token
+from tests.lab.realms import sync_options, tfa_type
 from tests.lab.roles import BUILTIN_ROLES
 from tests.lab.usercfg import User
 from tests.lab.validate import as_int, as_text
@@ -36,8 +37,7 @@ def users(context: Context) -> Result:
     """The users the caller may see, itself always; groups as a comma string and tokens as a list with `full`."""
     wanted = context.parameters.get("enabled")
     rows = []
-    for name in sorted(context.cluster.users.users):
-        user = context.cluster.users.users[name]
+    for name, user in sorted(context.cluster.users.users.items()):
         visible = (
             context.permissions.has_any(context.who, "/access/groups", *_USER_READERS)
             or name == context.who
@@ -56,7 +56,8 @@ def _user_row(context: Context, name: str, user: User, *, full: bool) -> dict[st
     realm = context.cluster.realms.get(name.rpartition("@")[2])
     if realm:
         row["realm-type"] = realm["type"]
-    return row
+    factors = context.cluster.tfa.get(name)
+    return {**row, **factors.locks()} if factors else row
 
 
 @api("GET", "/access/users/{userid}")
@@ -82,27 +83,6 @@ def token_detail(context: Context) -> Result:
     if found is None:
         raise server_error(f"no such token '{token}' for user '{name}'")
     return Result(found.info())
-
-
-@api("GET", "/access/users/{userid}/tfa")
-def user_tfa(context: Context) -> Result:
-    """Nobody here has a second factor."""
-    realm = verify_username(str(context.parameters["userid"]))[2]
-    if realm not in context.cluster.realms:
-        raise server_error(f"auth domain '{realm}' does not exist")
-    return Result({"user": []} if as_int(context.parameters, "multiple", 0) else {})
-
-
-@api("GET", "/access/tfa")
-def tfa(_context: Context) -> Result:
-    """Nobody here has a second factor."""
-    return Result([])
-
-
-@api("GET", "/access/tfa/{userid}")
-def tfa_of_user(_context: Context) -> Result:
-    """Nobody here has a second factor."""
-    return Result([])
 
 
 @api("GET", "/access/groups")
@@ -165,15 +145,18 @@ def acl(context: Context) -> Result:
     return Result(rows)
 
 
+def _realm_fields(realm: dict[str, Any]) -> dict[str, Any]:
+    fields = {key: realm[key] for key in ("type", "comment") if realm.get(key)}
+    if realm.get("default"):
+        fields["default"] = 1
+    kind = tfa_type(realm.get("tfa"))
+    return {**fields, "tfa": kind} if kind else fields
+
+
 @api("GET", "/access/domains")
 def domains(context: Context) -> Result:
     """The realms; also without a login."""
-    return Result(
-        [
-            {"realm": name, **{key: realm[key] for key in ("type", "comment", "default") if realm.get(key)}}
-            for name, realm in context.cluster.realms.items()
-        ]
-    )
+    return Result([{"realm": name, **_realm_fields(realm)} for name, realm in context.cluster.realms.items()])
 
 
 @api("GET", "/access/domains/{realm}")
@@ -183,7 +166,12 @@ def domain_detail(context: Context) -> Result:
     realm = context.cluster.realms.get(name)
     if realm is None:
         raise server_error(f"domain '{name}' does not exist")
-    return Result({**realm, "digest": context.cluster.realms_digest})
+    data = {**realm, "digest": context.cluster.realms_digest}
+    if name == "pam":
+        data["plugin"] = "PVE::Auth::PAM"
+    if realm["type"] in ("ad", "ldap") and realm.get("sync-defaults-options"):
+        data["sync-defaults-options"] = sync_options(str(realm["sync-defaults-options"]), drop_old=False)
+    return Result(data)
 
 
 @api("GET", "/access/permissions")

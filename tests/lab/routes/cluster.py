@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from tests.lab.context import Context, Result, api
-from tests.lab.errors import server_error
 from tests.lab.model import Node
 from tests.lab.validate import as_int, as_text
 
@@ -183,18 +182,3 @@ def options(context: Context) -> Result:
     if not context.permissions.has(context.who, "/", "Sys.Audit"):
         known = {name: known[name] for name in ("console", "tag-style") if name in known}
     return Result({**known, "allowed-tags": []})
-
-
-@api("GET", "/cluster/metrics/server")
-def metric_servers(context: Context) -> Result:
-    """The metric servers."""
-    return Result([{"id": name, **server} for name, server in context.cluster.metric_servers.items()])
-
-
-@api("GET", "/cluster/metrics/server/{id}")
-def metric_server(context: Context) -> Result:
-    """One metric server."""
-    name = str(context.parameters["id"])
-    if name not in context.cluster.metric_servers:
-        raise server_error(f"status server entry '{name}' does not exist")
-    return Result(context.cluster.metric_servers[name])

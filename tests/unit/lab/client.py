@@ -12,6 +12,7 @@ import ssl
 import time
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from tests.lab.simulator import Simulator
 
@@ -46,6 +47,35 @@ def get(simulator: Simulator, path: str, token: str = "audit@pve!report", header
         raw = gzip.decompress(raw)
     body = json.loads(raw) if raw and "json" in response.headers.get("Content-Type", "") else None
     return Got(response.status, response.reason, body, time.monotonic() - started)
+
+
+def ticket_headers(simulator: Simulator, user: str) -> dict[str, str]:
+    """The headers of a logged-in user."""
+    ticket = quote(simulator.authenticator.ticket(user), safe="")
+    return {"Cookie": f"PVEAuthCookie={ticket}", "CSRFPreventionToken": simulator.authenticator.csrf(user)}
+
+
+def call(
+    simulator: Simulator, method: str, path: str, data: dict[str, Any] | None = None, who: str | None = "root@pam"
+) -> Got:
+    """Any call below /api2/json, as a user (with a ticket), a token, or nobody."""
+    context = ssl.create_default_context(cafile=str(simulator.ca_path))
+    connection = http.client.HTTPSConnection(simulator.host, simulator.port, timeout=20, context=context)
+    headers = {}
+    if who is not None:
+        headers = simulator.token_header(who) if "!" in who else ticket_headers(simulator, who)
+    body = urlencode(data or {}) if method in ("POST", "PUT") else None
+    if body:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+    started = time.monotonic()
+    try:
+        connection.request(method, f"/api2/json{path}", body=body, headers=headers)
+        response = connection.getresponse()
+        raw = response.read()
+    finally:
+        connection.close()
+    parsed = json.loads(raw) if raw and "json" in response.headers.get("Content-Type", "") else None
+    return Got(response.status, response.reason, parsed, time.monotonic() - started)
 
 
 def all_tasks(simulator: Simulator, query: str = "") -> list[dict[str, Any]]:

@@ -19,9 +19,10 @@ from urllib.parse import quote, urlencode
 from tests.lab.simulator import Simulator
 from tests.lab.story import PASSWORD
 
+JSON_BODY = "JSON body"
 DATA = Path(__file__).with_name("data")
 # Values that no file carries or that change from call to call: only their type is compared.
-VOLATILE = frozenset(("ticket", "CSRFPreventionToken", "digest"))
+VOLATILE = frozenset(("ticket", "CSRFPreventionToken", "digest", "value"))
 # PVE takes these lists from Perl hashes, so their order differs from call to call: compared sorted by these keys.
 UNORDERED: dict[str, tuple[str, ...]] = {
     "/cluster/status": ("type", "id"),
@@ -89,6 +90,7 @@ def _noted_headers(row: Row, simulator: Simulator) -> dict[str, str]:
         "token in the cookie": {"Cookie": f"PVEAuthCookie=audit@pve!ro={secrets['audit@pve!ro']}"},
         "very long header": {"X-Long": "x" * 20000},
         "many headers": {f"X-{number}": "x" for number in range(100)},
+        JSON_BODY: {"Content-Type": "application/json"},
         "content type": {"Content-Type": "text/plain"},
         "forwarded headers": {"X-Forwarded-For": "192.0.2.99", "PVEClientIP": "192.0.2.98"},
         "referer": {"Referer": "https://elsewhere.example.com/"},
@@ -115,6 +117,8 @@ def _body(row: Row) -> str | None:
         return str(row.data["data"]) * int(row.data["repeat"])
     if isinstance(row.data["data"], dict):
         filled = {key: PASSWORD if value == "REDACTED" else value for key, value in row.data["data"].items()}
+        if row.note == JSON_BODY:
+            return json.dumps(filled)
         return urlencode(filled, doseq=True)
     return row.data["data"] or ("" if row.method in ("POST", "PUT") else None)
 
