@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The connection options and the attributes of read-only API modules."""
+    """The connection options, and the attributes of reading and of changing API modules."""
 
     DOCUMENTATION = r"""
 options:
@@ -92,6 +92,29 @@ attributes:
     support: N/A
     details:
       - This module never changes anything.
+  action_group:
+    description: Use C(group/pve.audit.api) in C(module_defaults) to set the connection options for all API modules at
+      once.
+    support: full
+    membership:
+      - pve.audit.api
+"""
+
+    CHANGES = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    support: full
+    details:
+      - Other objects that are named, such as a group that an earlier task would have made, are not looked up, so that a
+        whole play can be tried. Proxmox VE refuses them when it is really written.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff
+      mode.
+    support: full
+    details:
+      - Only what changes is shown. Secrets are mentioned, never shown.
   action_group:
     description: Use C(group/pve.audit.api) in C(module_defaults) to set the connection options for all API modules at
       once.

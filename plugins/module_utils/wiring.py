@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
 
 from ansible_collections.pve.audit.plugins.module_utils.model.errors import ApiError, AuditError, InputError
 from ansible_collections.pve.audit.plugins.module_utils.pve import session
+from ansible_collections.pve.audit.plugins.module_utils.pve.change import Change
 
 Result = dict[str, Any]
+Answer = TypeVar("Answer")
+
+STATE: dict[str, Any] = {"type": "str", "choices": ["present", "absent"], "default": "present"}
 
 
 def api_spec() -> dict[str, Any]:
@@ -59,13 +63,32 @@ def connect(params: dict[str, Any]) -> session.Session:
 
 def run_api_module(module: AnsibleModule, call: Callable[[session.Session, dict[str, Any]], Result]) -> None:
     """Connect, call, and exit with the result; a failure is one sentence, with `error_code` and `http_status`."""
+    module.exit_json(changed=False, **_answer(module, call))
+
+
+def run_changing_module(
+    module: AnsibleModule, call: Callable[[session.Session, dict[str, Any], bool], tuple[Change, Result]]
+) -> None:
+    """The same for a module that changes something: `call` gets the check mode and gives the change and the result."""
+
+    def change(connection: session.Session, params: dict[str, Any]) -> tuple[Change, Result]:
+        return call(connection, params, module.check_mode)
+
+    made, result = _answer(module, change)
+    for warning in made.warnings:
+        module.warn(warning)
+    module.exit_json(changed=made.changed, diff=made.diff(), **result)
+
+
+def _answer(module: AnsibleModule, call: Callable[[session.Session, dict[str, Any]], Answer]) -> Answer:
+    """Connect and call, or fail."""
     if session.MISSING is not None:
         module.fail_json(msg=missing_required_lib("proxmoxer and requests"), exception=str(session.MISSING))
     try:
         check_limits(module.params)
-        result = call(connect(module.params), module.params)
+        return call(connect(module.params), module.params)
     except ApiError as error:
         module.fail_json(msg=str(error), error_code=error.code, http_status=error.status)
     except AuditError as error:
         module.fail_json(msg=str(error), error_code="input")
-    module.exit_json(changed=False, **result)
+    raise AssertionError("fail_json does not return")

@@ -16,7 +16,10 @@ from typing import Any
 
 import pytest
 
+from tests.lab.fixtures import start_simulator
 from tests.lab.simulator import Simulator, running_simulator
+
+__all__ = ["start_simulator"]
 
 ROOT = Path(__file__).resolve().parents[2]
 FOREIGN = ("ANSIBLE_", "PROXMOX_")

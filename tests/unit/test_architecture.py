@@ -35,8 +35,8 @@ ROOMS: dict[str, set[str]] = {
 PURE_ROOMS = {"model", "parse", "classify", "analyze", "render"}
 PURE_MODULES = """
     __future__ abc base64 binascii bisect calendar codecs collections contextlib copy csv dataclasses datetime decimal
-    difflib enum fractions functools hashlib heapq html io ipaddress itertools json keyword math numbers operator re
-    statistics string struct textwrap types typing unicodedata urllib.parse zoneinfo
+    difflib enum fractions functools hashlib heapq hmac html io ipaddress itertools json keyword math numbers operator
+    re statistics string struct textwrap types typing unicodedata urllib.parse zoneinfo
 """
 IMPURE_CALLS = {"open", "input", "print", "now", "utcnow", "today"}
 

@@ -9,6 +9,8 @@ Decisions are made on classes and status codes, never on English words.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class AuditError(Exception):
     """Root of all errors raised on purpose."""
@@ -32,6 +34,19 @@ class ApiError(AuditError):
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+
+class RefusedError(ApiError):
+    """A change was asked for and not made.
+
+    `fields` holds Proxmox VE's complaint for each parameter of a 400.
+    """
+
+    code = "refused"
+
+    def __init__(self, message: str, status: int | None = None, fields: Mapping[str, str] | None = None) -> None:
+        super().__init__(message, status)
+        self.fields = dict(fields or {})
 
 
 class ConnectError(ApiError):

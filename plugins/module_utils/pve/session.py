@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +25,7 @@ from ansible_collections.pve.audit.plugins.module_utils.model.errors import (
     InputError,
     NodeUnreachableError,
     NotAnApiError,
+    RefusedError,
     TimeoutReachedError,
     TlsError,
 )
@@ -41,6 +42,7 @@ except ImportError as error:
 _RETRY_STATUS = (502, 503, 504)
 _RETRY_PAUSE = 0.5
 _PRINTABLE = re.compile(r"[!-~]+")
+_MARK = "REDACTED"
 
 
 class Api(Protocol):
@@ -52,6 +54,25 @@ class Api(Protocol):
 
     def get(self, *path: str, **params: Any) -> Any:
         """The `data` of the answer to a GET of the path. Raises ApiError."""
+
+
+class ChangeApi(Api, Protocol):
+    """What changing modules need besides."""
+
+    @property
+    def uses_token(self) -> bool:
+        """True when the connection has an API token, which may not do all that its account may."""
+
+    def write(
+        self, method: str, path: Collection[str], params: Mapping[str, Any], *, what: str, secrets: Collection[str] = ()
+    ) -> Any:
+        """The `data` of the answer to a POST, PUT or DELETE. Raises ApiError."""
+
+    def accepts_login(self, userid: str, password: str) -> bool:
+        """True when this is the password of the user. Raises ApiError when nothing can be said."""
+
+    def change_password(self, userid: str, password: str) -> None:
+        """Set the password of a user. Raises ApiError."""
 
 
 @dataclass(frozen=True)
@@ -140,13 +161,84 @@ class Session:
         self._sleep(_RETRY_PAUSE)
         return self._translated(ask, what)
 
+    @property
+    def uses_token(self) -> bool:
+        """True when the connection has an API token, which may not do all that its account may."""
+        return bool(self._credentials.token_id)
+
+    def write(
+        self, method: str, path: Collection[str], params: Mapping[str, Any], *, what: str, secrets: Collection[str] = ()
+    ) -> Any:
+        """The `data` of the answer to a POST, PUT or DELETE, sent once and never again.
+
+        `what` completes the sentence "cannot ...", `secrets` names the parameters that no message may show.
+        Raises RefusedError when Proxmox VE says no, ForbiddenError when a privilege is missing, other ApiErrors when
+        it is not known whether the change was made.
+        """
+        resource = self._api([quote(part, safe=":@!") for part in path])
+        hidden = [str(params[name]) for name in secrets if params.get(name)]
+
+        def ask() -> Any:
+            return getattr(resource, method.lower())(**params)
+
+        try:
+            return self._translated(ask, what, lambda error: _write_error(error, what, self._credentials, hidden))
+        except (ConnectError, TimeoutReachedError, NotAnApiError) as error:
+            raise type(error)(
+                f"{error}; whether it was able to {what} is not known: run it again", error.status
+            ) from None
+
+    def accepts_login(self, userid: str, password: str) -> bool:
+        """True when this is the password of the user, also when a second factor is asked for after it.
+
+        A disabled or expired account is refused like a wrong password. The request has no credential of its own, for
+        Proxmox VE would refuse it with a token. [PVE::API2::AccessControl create_ticket, PVE::HTTPServer rest_handler]
+        """
+        given = self._credentials
+        host = f"[{given.host}]" if ":" in given.host and not given.host.startswith("[") else given.host
+        what = f"try the password of {userid}"
+
+        def ask() -> Any:
+            return requests.post(
+                f"https://{host}:{given.port}/api2/json/access/ticket",
+                data={"username": userid, "password": password},
+                verify=self._verify,
+                timeout=given.timeout,
+                allow_redirects=False,
+            )
+
+        status = int(self._translated(ask, what).status_code)
+        if status not in (200, 401):
+            raise status_error(status, "", what, given)
+        return status == 200
+
+    def change_password(self, userid: str, password: str) -> None:
+        """Set the password of a user. Everybody but root@pam has to confirm it with the own one, since Proxmox VE 8."""
+        what = f"set the password of {userid}"
+        params = {"userid": userid, "password": password}
+        path, secrets = ("access", "password"), ("password", "confirmation-password")
+        if self.user == "root@pam":
+            self.write("PUT", path, params, what=what, secrets=secrets)
+            return
+        try:
+            confirmed = {**params, "confirmation-password": self._credentials.password}
+            self.write("PUT", path, confirmed, what=what, secrets=secrets)
+        except RefusedError as error:
+            if error.status != 400 or "confirmation-password" not in error.fields:
+                raise
+            self.write("PUT", path, params, what=what, secrets=secrets)
+
+    @property
+    def _verify(self) -> bool | str:
+        """How requests checks the server's certificate."""
+        return self._credentials.validate_certs and (self._credentials.ca_path or True)
+
     def _connect(self) -> Any:
         given = self._credentials
-        verify: bool | str = given.validate_certs and (given.ca_path or True)
         options: dict[str, Any] = {
             "port": given.port,
             "user": given.user,
-            "verify_ssl": verify,
+            "verify_ssl": self._verify,
             "timeout": given.timeout,
         }
         if given.token_name:
@@ -155,13 +247,16 @@ class Session:
             options.update(password=given.password)
         return ProxmoxAPI(given.host, backend="https", **options)
 
-    def _translated(self, call: Callable[[], Any], what: str) -> Any:
-        """Run a call of proxmoxer and translate what it raises."""
+    def _translated(self, call: Callable[[], Any], what: str, refused: Callable[[Any], ApiError] | None = None) -> Any:
+        """Run a call of proxmoxer and translate what it raises; `refused` makes the error of an HTTP status."""
         given = self._credentials
         try:
             answer = call()
         except ResourceException as error:
-            raise status_error(error.status_code, str(error.content or ""), what, given) from None
+            if refused is not None:
+                raise refused(error) from None
+            reason = _complaints(error) or str(error.content or "")
+            raise status_error(error.status_code, reason, what, given) from None
         except AuthenticationError:
             raise AuthError(
                 f"{given.address} refused the login of {given.user}: check user, realm and password", 401
@@ -200,6 +295,34 @@ def status_error(status: int, reason: str, what: str, given: Credentials) -> Api
             f"the node cannot be reached by {given.host} ({status} {text or 'no reason given'})", status
         )
     return ApiError(f"{what} failed: {status} {text or 'no reason given'}", status)
+
+
+def _fields(error: Any) -> dict[str, str]:
+    """Proxmox VE's complaint for each parameter of a 400."""
+    errors = getattr(error, "errors", None)
+    if error.status_code != 400 or not isinstance(errors, Mapping):
+        return {}
+    return {str(name): " ".join(text.split()) for name, text in errors.items() if isinstance(text, str)}
+
+
+def _complaints(error: Any) -> str:
+    """The same in one line."""
+    return "; ".join(f"{name}: {text}" for name, text in sorted(_fields(error).items()))
+
+
+def _write_error(error: Any, what: str, given: Credentials, hidden: Collection[str]) -> ApiError:
+    """The error for a refused write, without the values that nobody may see."""
+    status = int(error.status_code)
+    fields = _fields(error)
+    text = _complaints(error) or " ".join(str(error.content or "").split()) or "no reason given"
+    for secret in hidden:
+        text = text.replace(secret, _MARK)
+    if status == 401 or 595 <= status <= 599:
+        found = status_error(status, text, what, given)
+        return type(found)(f"cannot {what}: {found}", status)
+    if status == 403:
+        return ForbiddenError(f"cannot {what}: {given.user} is not permitted (403 {text[:400]})", status)
+    return RefusedError(f"cannot {what}: Proxmox VE answered {status} {text[:400]}", status, fields)
 
 
 def _root_cause(error: BaseException) -> str:

@@ -1,0 +1,264 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lock-out guard: would a plan leave the cluster without people who can log in and repair it?
+
+The plan is played through in memory, and every state on the way is judged, so that it may break off anywhere:
+
+- there are two administrators who can log in, at least one of them in a realm that needs no other server. A cluster
+  that has fewer to begin with may have fewer on the way, never less than it had, and must have two at the end;
+- the break-glass account works at the end, and a break-glass account that works is not broken on the way;
+- whoever is hit by a second factor that a realm asks for has it; what may not be seen counts as missing;
+- the credential in use is accepted and has the privilege for each change, and is accepted after the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_access import (
+    Directory,
+    directory_of,
+    has,
+    is_administrator,
+    is_live,
+)
+from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_change import Phase
+from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_rules import counted, some
+from ansible_collections.pve.audit.plugins.module_utils.analyze.lockout_credential import (
+    credential_obstacle,
+    missing_privilege,
+)
+from ansible_collections.pve.audit.plugins.module_utils.analyze.lockout_people import (
+    Ground,
+    administrators,
+    break_glass_obstacle,
+    factor_obstacle,
+    local_only,
+    login_obstacle,
+)
+from ansible_collections.pve.audit.plugins.module_utils.analyze.lockout_state import apply_change
+
+NEEDED = 2
+Changes = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Lockout:
+    """Somebody would be locked out. `change`: index of the change that does it, None when it is not a single one."""
+
+    rule: str
+    who: tuple[str, ...]
+    sentence: str
+    change: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The public form."""
+        return {**asdict(self), "who": list(self.who)}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A state on the way: after how many changes, and who can repair things there."""
+
+    made: int
+    people: tuple[str, ...]
+    local: tuple[str, ...]
+    break_glass: str | None
+
+
+def find_lockouts(identity: Mapping[str, Any], changes: Changes, ground: Ground) -> list[Lockout]:
+    """All reasons not to make the changes; empty when they are safe. Pure: nothing is asked, nothing is changed."""
+    if not changes:
+        return []
+    found = list(_not_visible(identity))
+    final = directory_of(identity)
+    for change in changes:
+        apply_change(final, change)
+    directory = directory_of(identity)
+    steps = [_step(directory, 0, ground)]
+    for index, change in enumerate(changes):
+        found += _credential(directory, ground, index, change)
+        apply_change(directory, change)
+        steps.append(_step(directory, index + 1, ground))
+        found += _second_factor(directory, final, ground, index, change)
+    found += _credential_at_end(directory_of(identity), final, ground, changes)
+    found += _people(steps, changes, final, ground)
+    found += _break_glass(steps, changes, ground)
+    return _first_of_each(found)
+
+
+def administrators_of(identity: Mapping[str, Any], changes: Changes, ground: Ground) -> tuple[list[str], list[str]]:
+    """The administrators who can log in before and after the changes, without the break-glass account."""
+    directory = directory_of(identity)
+    before = administrators(directory, ground)
+    for change in changes:
+        apply_change(directory, change)
+    return before, administrators(directory, ground)
+
+
+def _step(directory: Directory, made: int, ground: Ground) -> Step:
+    people = administrators(directory, ground)
+    local = local_only(directory, people)
+    return Step(made, tuple(people), tuple(local), break_glass_obstacle(directory, ground))
+
+
+def _not_visible(identity: Mapping[str, Any]) -> Iterator[Lockout]:
+    for kind in ("users", "groups", "roles", "acl", "realms"):
+        reasons = identity["coverage"][kind]["reasons"]
+        if reasons:
+            text = f"It cannot be told who would be locked out: {reasons[0]['message']}."
+            yield Lockout("not-visible", (kind,), text)
+
+
+def _said(changes: Changes, index: int) -> str:
+    return f"change {index + 1} ({str(changes[index]['sentence']).rstrip('.')})"
+
+
+def _people(steps: Sequence[Step], changes: Changes, final: Directory, ground: Ground) -> Iterator[Lockout]:
+    least = min(NEEDED, len(steps[0].people))
+    least_local = min(1, len(steps[0].local))
+    for before, after in pairwise(steps):
+        least, least_local = max(least, min(NEEDED, len(before.people))), max(least_local, min(1, len(before.local)))
+        lost = tuple(name for name in before.people if name not in after.people)
+        if len(after.people) < least and lost:
+            text = (
+                f"After {_said(changes, before.made)} {some(lost)} would be no administrator who can log in any more, "
+                f"and {_left(after.people)}; {NEEDED} are needed besides the break-glass account."
+            )
+            yield Lockout("administrators", lost, text, before.made)
+        elif len(after.local) < least_local and lost:
+            text = (
+                f"After {_said(changes, before.made)} no administrator in a realm of type pam or pve could log in: "
+                "if the servers of the other realms are down, nobody can."
+            )
+            yield Lockout("local-administrator", lost, text, before.made)
+    yield from _people_at_end(steps[-1], final, ground)
+
+
+def _left(people: Sequence[str]) -> str:
+    return f"only {some(people)} would be left" if people else "nobody would be left"
+
+
+def _people_at_end(last: Step, final: Directory, ground: Ground) -> Iterator[Lockout]:
+    if len(last.people) < NEEDED:
+        count = "nobody" if not last.people else f"only {some(last.people)}"
+        text = (
+            f"At the end {count} would be an administrator who can log in; {NEEDED} people are needed besides the "
+            f"break-glass account.{_almost(last, final, ground)}"
+        )
+        yield Lockout("administrators", _not_counted(last, final, ground), text)
+    elif not last.local:
+        text = (
+            "At the end no administrator in a realm of type pam or pve could log in: "
+            "if the servers of the other realms are down, nobody can."
+        )
+        yield Lockout("local-administrator", last.people, text)
+
+
+def _not_counted(last: Step, final: Directory, ground: Ground) -> tuple[str, ...]:
+    """Administrators who cannot log in."""
+    return tuple(
+        sorted(
+            name
+            for name in final.users
+            if ground.is_person(name)
+            and name not in last.people
+            and login_obstacle(final, name, ground)
+            and is_administrator(final, name)
+        )
+    )
+
+
+def _almost(last: Step, final: Directory, ground: Ground) -> str:
+    reasons = [f"{name} {login_obstacle(final, name, ground)}" for name in _not_counted(last, final, ground)]
+    return f" Not counted: {some(reasons, 5)}." if reasons else ""
+
+
+def _break_glass(steps: Sequence[Step], changes: Changes, ground: Ground) -> Iterator[Lockout]:
+    """Needed as soon as something is taken away."""
+    name = ground.break_glass or "break_glass"
+    for before, after in pairwise(steps):
+        if before.break_glass is None and after.break_glass is not None:
+            text = f"After {_said(changes, before.made)} the break-glass account {name} {after.break_glass}."
+            yield Lockout("break-glass", (name,), text, before.made)
+            return
+    takes = any(int(change["phase"]) >= Phase.REALM for change in changes)
+    if takes and ground.break_glass is None:
+        text = "No break-glass account is declared: declare break_glass before anything is taken away from anybody."
+        yield Lockout("break-glass", (), text)
+    elif ground.break_glass is not None and steps[-1].break_glass is not None:
+        text = f"At the end the break-glass account {name} {steps[-1].break_glass}."
+        yield Lockout("break-glass", (name,), text)
+
+
+def _second_factor(
+    directory: Directory, final: Directory, ground: Ground, index: int, change: Mapping[str, Any]
+) -> Iterator[Lockout]:
+    """Users of a realm that begins to ask for a second factor; those the plan takes away anyway are not counted."""
+    options = change["options"]
+    if change["object"] != "realm" or options.get("tfa") in (None, "none"):
+        return
+    hit = {}
+    for userid, account in sorted(directory.users.items()):
+        kept = final.users.get(userid)
+        if userid.rpartition("@")[2] != options["realm"] or userid in ground.services:
+            continue
+        obstacle = factor_obstacle(directory, userid, ground.now)
+        if obstacle and is_live(account, ground.now) and kept is not None and is_live(kept, ground.now):
+            hit[userid] = obstacle
+    if hit:
+        reasons = some((f"{userid} {obstacle}" for userid, obstacle in hit.items()), 5)
+        said = str(change["sentence"]).rstrip(".")
+        text = f"Change {index + 1} ({said}) would lock out {counted(len(hit), 'user')}: {reasons}."
+        yield Lockout("second-factor", tuple(hit), text, index)
+
+
+def _credential(directory: Directory, ground: Ground, index: int, change: Mapping[str, Any]) -> Iterator[Lockout]:
+    obstacle = credential_obstacle(directory, ground)
+    if obstacle:
+        text = f"The credential in use, {ground.credential}, would be refused at change {index + 1}: {obstacle}."
+        yield Lockout("credential", (ground.credential,), text, index)
+        return
+    missing = missing_privilege(directory, ground, change)
+    if missing:
+        said = str(change["sentence"]).rstrip(".")
+        text = f"The credential in use, {ground.credential}, would have no {missing} at change {index + 1} ({said})."
+        yield Lockout("credential", (ground.credential,), text, index)
+
+
+def _credential_at_end(start: Directory, final: Directory, ground: Ground, changes: Changes) -> Iterator[Lockout]:
+    """It must be good for the next run as well."""
+    obstacle = credential_obstacle(final, ground)
+    if obstacle is None:
+        everyone = has(start, ground.credential, "/access/groups", "User.Modify")
+        lost = (
+            missing_privilege(final, ground, change)
+            for change in changes
+            if everyone or change["object"] not in ("user", "token")
+        )
+        missing = next((name for name in lost if name), None)
+        obstacle = f"it has no {missing}" if missing else None
+    if obstacle:
+        text = (
+            f"The credential in use, {ground.credential}, would be cut off: {obstacle} after the changes. "
+            f"Run first without the change that does this, then again with the account or token that is to stay"
+            f"{_successors(final, ground)}."
+        )
+        yield Lockout("credential", (ground.credential,), text)
+
+
+def _successors(final: Directory, ground: Ground) -> str:
+    names = [name for name in administrators(final, ground) if name != ground.user]
+    return f", for example {names[0]}" if names else ""
+
+
+def _first_of_each(found: Sequence[Lockout]) -> list[Lockout]:
+    """One entry for each rule and person: the first is the cause, the others follow from it."""
+    kept: dict[tuple[str, tuple[str, ...]], Lockout] = {}
+    for lockout in found:
+        kept.setdefault((lockout.rule, lockout.who), lockout)
+    return list(kept.values())

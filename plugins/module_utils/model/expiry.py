@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When an account or a token ends, as people write it, in the seconds that Proxmox VE stores."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+
+from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError
+
+NEVER = 0
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_EPOCH = re.compile(r"\d{1,11}", re.ASCII)
+
+
+def parse_expire(value: object) -> int:
+    """Epoch seconds of the last second in which the account works; 0 for never.
+
+    `value` is `never` (or empty, or 0), a date (its last second in UTC), or epoch seconds. A YAML date is a date.
+    Raises InputError for anything else.
+    """
+    text = value.isoformat()[:10] if isinstance(value, date) else str(value).strip()
+    if text in ("", "never"):
+        return NEVER
+    if _EPOCH.fullmatch(text):
+        return int(text)
+    try:
+        if not _DATE.fullmatch(text):
+            raise ValueError
+        day = datetime.fromisoformat(text).replace(hour=23, minute=59, second=59, tzinfo=UTC)
+        seconds = int(day.timestamp())
+        if seconds < 0:
+            raise ValueError
+    except ValueError:
+        raise InputError(
+            f"expire: {text!r} is no date: write never, a date such as 2027-06-30 (its last second in UTC), or epoch "
+            "seconds"
+        ) from None
+    return seconds

@@ -1,0 +1,460 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module pve.audit.identity_plan: wiring only; analyze/identity_plan.py plans, analyze/lockout.py guards."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: identity_plan
+short_description: Plan the changes to declared users, groups, roles and tokens, and prove that nobody is locked out
+version_added: 0.1.0
+description:
+  - Compares a declaration with what is on a Proxmox VE cluster, and returns the changes between them in a safe order.
+    First comes all that adds, then second factors of realms, then all that takes away. It changes nothing itself.
+  - A key that is left out of the declaration is left untouched on the object.
+  - Then it plays the changes through, and fails when any state on the way would lock people out. At the end there must
+    be two administrators who can log in, besides the break-glass account, at least one of them in a realm of type
+    C(pam) or C(pve). The break-glass account must work. Whoever is asked for a second factor must have one. The
+    credential in use must be good until after the last change.
+  - The role C(pve.audit.named_users) makes the changes with M(pve.audit.role), M(pve.audit.group), M(pve.audit.user),
+    M(pve.audit.acl), M(pve.audit.token) and M(pve.audit.realm).
+extends_documentation_fragment:
+  - pve.audit.api
+  - pve.audit.api.attributes
+options:
+  declaration:
+    description: Who shall exist, and with which permissions.
+    type: dict
+    required: true
+    suboptions:
+      realm:
+        description: The realm of accounts that name none. V(pve) if left out.
+        type: str
+      people:
+        description: Accounts of people. They have permissions through groups only.
+        type: list
+        elements: dict
+        suboptions:
+          id:
+            description: Name without the realm.
+            type: str
+            required: true
+          realm: &realm
+            description: Realm of the account.
+            type: str
+          firstname:
+            description: First name.
+            type: str
+          lastname:
+            description: Last name.
+            type: str
+          email:
+            description: E-mail address.
+            type: str
+          comment: &comment
+            description: Comment.
+            type: str
+          expire: &expire
+            description: When it ends, as V(never), a date (its last second in UTC) or epoch seconds.
+            type: str
+          groups: &groups
+            description: The groups of the account, all of them.
+            type: list
+            elements: str
+          state:
+            description:
+              - V(present) enables an account that is disabled. If left out, a new account is enabled, and one that
+                exists stays as it is.
+            type: str
+            choices: [present, disabled, absent]
+          password: &password
+            description: Password of a new account. It is checked for its length and nowhere returned.
+            type: str
+          unix:
+            description: Whether the person gets a Unix account on every node.
+            type: bool
+          ssh_keys:
+            description: Keys of the Unix account; not looked at here.
+            type: list
+            elements: str
+          sudo:
+            description: Whether the Unix account may use sudo; not looked at here.
+            type: bool
+      groups:
+        description: Groups and their permissions.
+        type: list
+        elements: dict
+        suboptions:
+          id:
+            description: Name of the group.
+            type: str
+            required: true
+          comment: *comment
+          roles: &grants
+            description: Permissions, all of them.
+            type: list
+            elements: dict
+            suboptions:
+              path:
+                description: Path, such as V(/) or V(/vms/100).
+                type: str
+                required: true
+              role:
+                description: Role that exists or is declared.
+                type: str
+                required: true
+              propagate:
+                description: Whether it holds below the path as well. V(true) if left out.
+                type: bool
+      roles:
+        description: Roles of your own.
+        type: list
+        elements: dict
+        suboptions:
+          id:
+            description: Name of the role.
+            type: str
+            required: true
+          privs:
+            description: Its privileges, all of them.
+            type: list
+            elements: str
+      service_accounts:
+        description: Accounts of programs. They log in with tokens and never count as people.
+        type: list
+        elements: dict
+        suboptions:
+          id:
+            description: Name without the realm.
+            type: str
+            required: true
+          realm: *realm
+          comment: *comment
+          expire: *expire
+          groups: *groups
+          roles: *grants
+          tokens:
+            description: Tokens of the account, all of them.
+            type: list
+            elements: dict
+            suboptions:
+              id:
+                description: Name of the token.
+                type: str
+                required: true
+              comment: *comment
+              expire: *expire
+              privsep:
+                description: Privilege separation. A new token has it if left out.
+                type: bool
+              roles: *grants
+      break_glass:
+        description: The account for emergencies. It is enabled, never expires, and is Administrator on V(/).
+        type: dict
+        suboptions:
+          id:
+            description: Name without the realm.
+            type: str
+            required: true
+          realm: *realm
+          comment: *comment
+          password: *password
+          unix:
+            description: Whether it gets a Unix account on every node.
+            type: bool
+      shared_accounts:
+        description: User ids that are disabled for GUI and API, such as V(root@pam).
+        type: list
+        elements: str
+      undeclared:
+        description:
+          - What happens to what is not declared. V(report) only names it. V(disable) disables users. V(remove) deletes
+            users, tokens of declared accounts and of C(root@pam), permissions of declared objects, groups, and roles.
+          - Users, groups and roles are only touched when the declaration has people or service accounts, groups, and
+            roles. C(root@pam) itself is never touched by this. V(report) if left out.
+        type: str
+        choices: [report, disable, remove]
+      token_policy:
+        description: What tokens must be like.
+        type: dict
+        suboptions:
+          max_days:
+            description: Longest life in days, 0 for any. V(365) if left out. A new token without C(expire) gets it.
+            type: int
+          privsep:
+            description: Whether privilege separation is required. V(true) if left out.
+            type: bool
+      password_policy:
+        description: What passwords of new accounts must be like.
+        type: dict
+        suboptions:
+          min_length:
+            description: Shortest length. V(12) if left out; Proxmox VE itself asks for 8.
+            type: int
+      tfa_realms:
+        description: Realms that ask for a second factor, as name and V(oath), V(yubico) or V(none).
+        type: dict
+  nodes:
+    description:
+      - >-
+        Unix accounts of the nodes, as V({"pve1": {"unix_users": {"alice": {"usable_password": true}}}}).
+      - An account of the realm C(pam) counts only where every node given has it with a usable password, or where its
+        person is declared with C(unix) and a password. C(root@pam) counts when nothing is given.
+    type: dict
+    default: {}
+  fail_on_lockout:
+    description: Fail when somebody would be locked out. With V(false) it is only returned.
+    type: bool
+    default: true
+  min_hours_left:
+    description: Whoever expires within so many hours does not count as an administrator.
+    type: int
+    default: 24
+  break_glass_min_days:
+    description: The break-glass account must not expire within so many days.
+    type: int
+    default: 90
+notes:
+  - Reading needs C(Sys.Audit) on C(/access). That is not enough to plan with, as the credential must have the
+    privileges for the changes too.
+  - Nobody can see whether an account of the realm C(pve) that exists has a password. It is taken to have one.
+seealso:
+  - module: pve.audit.identity_info
+"""
+
+EXAMPLES = r"""
+- name: Plan named administrators instead of root@pam
+  pve.audit.identity_plan:
+    declaration:
+      people:
+        - id: alice
+          firstname: Alice
+          lastname: Archer
+          email: alice@lab.test
+          groups: [admins]
+          password: "{{ vault_alice }}"
+        - id: bob
+          groups: [admins]
+          expire: 2027-06-30
+          password: "{{ vault_bob }}"
+      groups:
+        - id: admins
+          roles:
+            - path: /
+              role: Administrator
+      break_glass:
+        id: breakglass
+        password: "{{ vault_breakglass }}"
+      shared_accounts: [root@pam]
+  register: plan
+
+- name: Show what would be done
+  ansible.builtin.debug:
+    msg: "{{ plan.changes | map(attribute='sentence') }}"
+"""
+
+RETURN = r"""
+changes:
+  description: The changes, in the order in which they must be made.
+  returned: success, and when somebody would be locked out
+  type: list
+  elements: dict
+  sample:
+    - phase: 3
+      object: user
+      id: alice@pve
+      action: create
+      options: {userid: alice@pve, state: present, enabled: true, groups: [admins]}
+      sets_password: true
+      sentence: Create the person alice@pve in the groups admins.
+      control: PVA-IDN-03
+  contains:
+    control:
+      description: The control of the role C(pve.audit.named_users) that the change belongs to.
+      type: str
+      returned: always
+      sample: PVA-IDN-03
+    phase:
+      description: The step of the order, from 1 to 14.
+      type: int
+      returned: always
+      sample: 3
+    object:
+      description: V(role), V(group), V(user), V(acl), V(token) or V(realm). The module of this name makes the change.
+      type: str
+      returned: always
+      sample: user
+    id:
+      description: What is changed.
+      type: str
+      returned: always
+      sample: alice@pve
+    action:
+      description: V(create), V(update), V(disable), V(delete), V(grant) or V(revoke).
+      type: str
+      returned: always
+      sample: create
+    options:
+      description: Options for the module, without connection and secrets.
+      type: dict
+      returned: always
+      sample: {userid: alice@pve, state: present, enabled: true, groups: [admins]}
+    sets_password:
+      description: Whether a password is declared for the new user.
+      type: bool
+      returned: when a user is created
+      sample: true
+    sentence:
+      description: The change in words.
+      type: str
+      returned: always
+      sample: Create the person alice@pve in the groups admins.
+undeclared:
+  description: What exists and is not declared, each with C(object), C(id), C(sentence) and C(control).
+  returned: success, and when somebody would be locked out
+  type: list
+  elements: dict
+  sample:
+    - object: user
+      id: dave@pve
+      sentence: The user dave@pve is not declared, and disabled.
+      control: PVA-IDN-03
+lockouts:
+  description: Who would be locked out, and by what. Empty when the plan is safe.
+  returned: success, and when somebody would be locked out
+  type: list
+  elements: dict
+  sample:
+    - rule: administrators
+      who: [root@pam]
+      sentence: >-
+        After change 9 (Disable the shared account root@pam) root@pam would be no administrator who can log in any more,
+        and only alice@pve would be left; 2 are needed besides the break-glass account.
+      change: 8
+  contains:
+    rule:
+      description:
+        - V(administrators), V(local-administrator), V(break-glass), V(second-factor), V(credential) or V(not-visible).
+      type: str
+      returned: always
+      sample: administrators
+    who:
+      description: User ids, or the name of the credential.
+      type: list
+      elements: str
+      returned: always
+      sample: [root@pam]
+    sentence:
+      description: What would happen.
+      type: str
+      returned: always
+      sample: "At the end the break-glass account breakglass@pve is disabled."
+    change:
+      description: Index in RV(changes) of the change that does it, or null.
+      type: int
+      returned: always
+      sample: 8
+administrators_before:
+  description: Administrators who can log in now, without the break-glass account.
+  returned: success
+  type: list
+  elements: str
+  sample: [root@pam]
+administrators_after:
+  description: Administrators who can log in after the changes, without the break-glass account.
+  returned: success
+  type: list
+  elements: str
+  sample: [alice@pve, bob@pve]
+mistakes:
+  description: Mistakes of the declaration, one sentence each, with the place.
+  returned: failure of the declaration
+  type: list
+  elements: str
+  sample: ["people[1].groups names the group ops, which neither exists nor is declared in groups"]
+error_code:
+  description:
+    - V(lockout) when somebody would be locked out, V(input) for mistakes of the declaration, and otherwise as for
+      M(pve.audit.tasks_info).
+  returned: failure
+  type: str
+  sample: lockout
+http_status:
+  description: HTTP status of the refused request, or null.
+  returned: failure of a request
+  type: int
+  sample: 401
+"""
+
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_controls import control_of
+from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_declaration import PERSON, SERVICE, Declaration
+from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_plan import DeclarationError, plan_identity
+from ansible_collections.pve.audit.plugins.module_utils.analyze.lockout import administrators_of, find_lockouts
+from ansible_collections.pve.audit.plugins.module_utils.analyze.lockout_people import Ground, check_nodes
+from ansible_collections.pve.audit.plugins.module_utils.pve.identity import read_identity
+from ansible_collections.pve.audit.plugins.module_utils.pve.identity_options import plan_options
+from ansible_collections.pve.audit.plugins.module_utils.pve.session import Api
+from ansible_collections.pve.audit.plugins.module_utils.wiring import api_spec, run_api_module
+
+
+def ground_of(params: dict[str, Any], wanted: Declaration, now: float) -> Ground:
+    """What the guard must know of the options. Raises InputError for facts of another shape."""
+    check_nodes(params["nodes"])
+    token = params["api_token_id"]
+    return Ground(
+        user=params["api_user"],
+        token=str(token).rpartition("!")[2] if token else None,
+        now=now,
+        break_glass=wanted.break_glass,
+        services=wanted.of_kind(SERVICE),
+        people=wanted.of_kind(PERSON),
+        unix=frozenset(wish.userid for wish in wanted.users if wish.unix),
+        nodes=params["nodes"],
+        min_hours_left=params["min_hours_left"],
+        break_glass_min_days=params["break_glass_min_days"],
+    )
+
+
+def plan(api: Api, params: dict[str, Any], now: float) -> dict[str, Any]:
+    """The module's result. Raises AuditError."""
+    identity = read_identity(api)
+    changes, undeclared, wanted = plan_identity(identity, params["declaration"], now)
+    changes = [{**item, "control": control_of(item, wanted)} for item in changes]
+    ground = ground_of(params, wanted, now)
+    before, after = administrators_of(identity, changes, ground)
+    return {
+        "changes": changes,
+        "undeclared": [{**item, "control": control_of(item, wanted)} for item in undeclared],
+        "lockouts": [lockout.as_dict() for lockout in find_lockouts(identity, changes, ground)],
+        "administrators_before": before,
+        "administrators_after": after,
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec={**api_spec(), **plan_options()}, supports_check_mode=True)
+
+    def call(api: Api, params: dict[str, Any]) -> dict[str, Any]:
+        try:
+            result = plan(api, params, time.time())
+        except DeclarationError as error:
+            module.fail_json(msg=str(error), error_code="input", mistakes=error.mistakes)
+            raise
+        if result["lockouts"] and params["fail_on_lockout"]:
+            sentences = " ".join(lockout["sentence"] for lockout in result["lockouts"])
+            module.fail_json(msg=f"Nothing was changed. {sentences}", error_code="lockout", **result)
+        return result
+
+    run_api_module(module, call)
+
+
+if __name__ == "__main__":
+    main()

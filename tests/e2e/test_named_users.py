@@ -1,0 +1,152 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a cluster where everybody is root@pam to named users, as the documentation tells it; interruptions too."""
+
+from __future__ import annotations
+
+import copy
+import stat
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Ansible, Played
+from tests.lab.simulator import Simulator
+
+ROOT, ALICE, BOB, GLASS = "S3CRET-root-pw", "S3CRET-alice-pw", "S3CRET-bob-pw", "S3CRET-glass-pw"
+SECRETS = (ROOT, ALICE, BOB, GLASS)
+DECLARED: dict[str, Any] = {
+    "pve_audit_named_users_roles": [{"id": "Operator", "privs": ["VM.Audit", "VM.PowerMgmt"]}],
+    "pve_audit_named_users_groups": [
+        {"id": "admins", "comment": "Administrators", "roles": [{"path": "/", "role": "Administrator"}]},
+        {"id": "operators", "roles": [{"path": "/vms", "role": "Operator"}]},
+    ],
+    "pve_audit_named_users_people": [
+        {"id": "alice", "email": "alice@example.org", "groups": ["admins"], "password": ALICE},
+        {"id": "bob", "email": "bob@example.org", "groups": ["admins"], "password": BOB},
+        {"id": "carol", "email": "carol@example.org", "groups": ["operators"], "expire": "2037-06-30"},
+    ],
+    "pve_audit_named_users_service_accounts": [
+        {
+            "id": "backup",
+            "tokens": [{"id": "nightly", "expire": "2027-06-30", "roles": [{"path": "/vms", "role": "Operator"}]}],
+        }
+    ],
+    "pve_audit_named_users_break_glass": {"id": "glass", "password": GLASS},
+}
+CLOSED = DECLARED | {"pve_audit_named_users_shared_accounts": ["root@pam"]}
+FRESH = "user:root@pam:1:0:::\n"
+
+Start = Callable[..., Simulator]
+
+
+@pytest.fixture
+def cluster(start_simulator: Start) -> Simulator:
+    """Only root@pam, with its password."""
+    return start_simulator(tasks_per_node=0, user_cfg=FRESH, passwords={"root@pam": ROOT})
+
+
+def as_user(lab: Simulator, user: str, password: str) -> dict[str, str]:
+    """The environment of somebody who logs in with a password."""
+    return {
+        "PROXMOX_HOST": lab.host,
+        "PROXMOX_PORT": str(lab.port),
+        "PROXMOX_USER": user,
+        "PROXMOX_PASSWORD": password,
+        "PROXMOX_CA_PATH": str(lab.ca_path),
+    }
+
+
+def play(ansible: Ansible, lab: Simulator, user: str, password: str, declared: dict[str, Any], *more: str) -> Played:
+    """Run the playbook; whatever it prints, no secret is in it."""
+    played = ansible.play("pve.audit.named_users", as_user(lab, user, password), "-vvv", "--diff", *more, **declared)
+    secrets = [*lab.cluster.secrets.values(), *SECRETS]
+    # What ansible-playbook got on its own command line is not this collection's.
+    shown = "\n".join(line for line in played.output.splitlines() if not line.startswith("ansible-playbook"))
+    assert not [secret for secret in secrets if secret in shown]
+    return played
+
+
+def changed(played: Played) -> int:
+    """How many tasks changed something."""
+    recap = next(line for line in played.output.splitlines() if line.startswith("localhost ") and "changed=" in line)
+    return int(recap.split("changed=")[1].split()[0])
+
+
+def test_from_root_to_named_users(ansible: Ansible, cluster: Simulator) -> None:
+    before = cluster.user_config()
+    stopped = play(ansible, cluster, "root@pam", ROOT, CLOSED)
+    assert stopped.status != 0
+    assert "Nothing was changed." in stopped.output, stopped.output
+    assert "root@pam" in stopped.output
+    assert cluster.user_config() == before
+
+    looked = play(ansible, cluster, "root@pam", ROOT, DECLARED, "--check")
+    assert looked.status == 0, looked.output
+    assert "alice@pve" in looked.output
+    assert changed(looked) > 0
+    assert cluster.user_config() == before
+
+    made = play(ansible, cluster, "root@pam", ROOT, DECLARED)
+    assert made.status == 0, made.output
+    secret = ansible.folder / "pve-audit-tokens" / "backup@pve!nightly"
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert secret.read_text().strip() == cluster.cluster.secrets["backup@pve!nightly"]
+    assert stat.S_IMODE(secret.parent.stat().st_mode) == 0o700
+
+    again = play(ansible, cluster, "root@pam", ROOT, DECLARED)
+    assert (again.status, changed(again)) == (0, 0), again.output
+
+    closed = play(ansible, cluster, "alice@pve", ALICE, CLOSED)
+    assert closed.status == 0, closed.output
+    assert not cluster.cluster.users.users["root@pam"].enable
+
+    last = play(ansible, cluster, "bob@pve", BOB, CLOSED)
+    assert (last.status, changed(last)) == (0, 0), last.output
+
+
+def test_a_break_glass_account_that_does_not_open_stops_before_anything_is_taken(
+    ansible: Ansible, cluster: Simulator
+) -> None:
+    assert play(ansible, cluster, "root@pam", ROOT, DECLARED).status == 0
+    wrong = copy.deepcopy(CLOSED)
+    wrong["pve_audit_named_users_break_glass"]["password"] = "S3CRET-not-this-one"
+    before = cluster.user_config()
+    stopped = play(ansible, cluster, "alice@pve", ALICE, wrong)
+    assert stopped.status != 0
+    assert "The break-glass account glass@pve cannot log in" in stopped.output
+    assert cluster.user_config() == before
+
+
+def lose_quorum_after(lab: Simulator, asked: int) -> Callable[[], None]:
+    """The cluster answers some writes and then has no quorum; the result brings it back."""
+    whole, left = type(lab.cluster), [asked]
+
+    def quorate(_cluster: Any) -> bool:
+        left[0] -= 1
+        return left[0] >= 0
+
+    lab.cluster.__class__ = type("LosesQuorum", (whole,), {"__slots__": (), "quorate": property(quorate)})
+
+    def mend() -> None:
+        lab.cluster.__class__ = whole
+
+    return mend
+
+
+@pytest.mark.parametrize("asked", [3, 11])
+def test_an_interrupted_run_is_finished_by_the_next(ansible: Ansible, cluster: Simulator, asked: int) -> None:
+    assert play(ansible, cluster, "root@pam", ROOT, DECLARED).status == 0
+    wanted = cluster.user_config()
+    cluster.reset()
+    mend = lose_quorum_after(cluster, asked)
+    broken = play(ansible, cluster, "root@pam", ROOT, DECLARED)
+    assert broken.status != 0, broken.output
+    mend()
+    assert cluster.cluster.users.users["root@pam"].enable
+    assert FRESH != cluster.user_config() != wanted
+    finished = play(ansible, cluster, "root@pam", ROOT, DECLARED)
+    assert finished.status == 0, finished.output
+    assert cluster.user_config() == wanted
