@@ -17,6 +17,7 @@ from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils.analyze.anomalies import check_rules, find_anomalies
 from ansible_collections.pve.audit.plugins.module_utils.analyze.hours import working_hours
+from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_findings import find_identity_findings
 from ansible_collections.pve.audit.plugins.module_utils.analyze.summary import summarise
 from ansible_collections.pve.audit.plugins.module_utils.model.time import rfc3339, to_epoch
 
@@ -151,6 +152,48 @@ def build_coverage(complete: bool) -> list[dict[str, Any]]:
     return rows
 
 
+def build_identities(complete: bool) -> dict[str, Any]:
+    """Who is who, with hostile names and, unless `complete`, a rule that could not be checked."""
+    hidden = {"code": "not_permitted", "message": f"the credential may not see second factors {HOSTILE[0]}"}
+    identity = {
+        "users": [
+            {"userid": "root@pam", "enable": True, "expire": 0, "groups": [], "tokens": [], "tfa": []},
+            {"userid": f"{HOSTILE[0]}@pve", "enable": True, "expire": 1, "groups": [], "tokens": [], "tfa": []},
+        ],
+        "groups": [],
+        "roles": [{"roleid": "Administrator", "privs": ["Permissions.Modify", "Sys.Modify"], "special": True}],
+        "acl": [
+            {"path": "/", "type": "user", "ugid": f"{HOSTILE[0]}@pve", "roleid": "Administrator", "propagate": True}
+        ],
+        "realms": [
+            {"realm": name, "type": name, "default": False, "tfa": None, "tfa_visible": True} for name in ("pam", "pve")
+        ],
+        "coverage": {
+            kind: {"complete": complete or kind != "tfa", "reasons": [] if complete or kind != "tfa" else [hidden]}
+            for kind in ("users", "groups", "roles", "acl", "realms", "tfa", "tokens")
+        },
+    }
+    return find_identity_findings(identity, to_epoch(NOW), {})._asdict()
+
+
+def build_controls() -> list[dict[str, Any]]:
+    """Rows of the table of controls, one in each state."""
+    return [
+        {
+            "control": f"PVA-LOG-0{number}",
+            "title": HOSTILE[0] if number == 1 else "The clock is right",
+            "implemented_by": "node_logging",
+            "iso": ["8.15", "5.28"],
+            "gdpr": ["32"],
+            "state": state,
+            "nodes": [{"node": f"pve{node}", "state": state} for node in (1, 2, 3)],
+            "evidence": "drift.json",
+            "date": None if state == "not_checked" else NOW,
+        }
+        for number, state in enumerate(("ok", "drift", "off", "not_checked"), 1)
+    ]
+
+
 def build(*, complete: bool = False, empty: bool = False, extra: int = 0) -> dict[str, Any]:
     """The facts that the templates read."""
     events = [] if empty else build_events(extra)
@@ -173,6 +216,8 @@ def build(*, complete: bool = False, empty: bool = False, extra: int = 0) -> dic
         "pve_audit_report_findings": findings,
         "pve_audit_report_summary": summary,
         "pve_audit_report_logs": logs,
+        "pve_audit_report_identities": {} if empty else build_identities(complete),
+        "pve_audit_report_controls": [] if empty else build_controls(),
         "pve_audit_report_files": [],
     }
 
@@ -190,6 +235,8 @@ PLAYBOOK = """
         pve_audit_report_findings: "{{ (slurped.content | b64decode | from_json).pve_audit_report_findings }}"
         pve_audit_report_summary: "{{ (slurped.content | b64decode | from_json).pve_audit_report_summary }}"
         pve_audit_report_logs: "{{ (slurped.content | b64decode | from_json).pve_audit_report_logs }}"
+        pve_audit_report_identities: "{{ (slurped.content | b64decode | from_json).pve_audit_report_identities }}"
+        pve_audit_report_controls: "{{ (slurped.content | b64decode | from_json).pve_audit_report_controls }}"
         pve_audit_report_files: []
     - ansible.builtin.include_role:
         name: pve.audit.audit_report

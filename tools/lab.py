@@ -20,7 +20,9 @@ def tell_why_connections_ended() -> None:
     for name in ("node1", "node2", "collector"):
         words = "journalctl --no-pager -n 15 -t sshd -t sshd-session -p notice; systemctl --failed --no-legend"
         print(f"--- {name}", flush=True)
-        subprocess.run([sys.executable, "-m", "tests.lab.hosts", "exec", name, "sh", "-c", words], cwd=ROOT, check=False)
+        subprocess.run(
+            [sys.executable, "-m", "tests.lab.hosts", "exec", name, "sh", "-c", words], cwd=ROOT, check=False
+        )
 
 
 def main() -> int:

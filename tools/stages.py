@@ -27,7 +27,16 @@ BROWSER = "tests/requirements-browser.txt"
 LAB = "tests/requirements-lab.txt"
 MATRIX = ("oldest", "newest")
 CODE = ("bench", "playbooks", "plugins", "roles", "tests", "tools")
-PROGRAMS = ("logrotate", "openssl", "rsyslog", "rsyslog-gnutls", "rsyslog-openssl", "rsyslog-relp", "sudo")
+PROGRAMS = (
+    "logrotate",
+    "openssh-server",
+    "openssl",
+    "rsyslog",
+    "rsyslog-gnutls",
+    "rsyslog-openssl",
+    "rsyslog-relp",
+    "sudo",
+)
 
 
 def environment(name: str) -> Venv:

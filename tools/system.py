@@ -8,9 +8,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from tools.pythons import find_pythons, probe, running_python, venv_command
+
+POLICY = Path("/usr/sbin/policy-rc.d")
+SERVICES = {"openssh-server": "ssh.service", "rsyslog": "rsyslog.service"}  # not at the next boot either
 
 
 def apt_install(*packages: str) -> str | None:
@@ -21,24 +26,48 @@ def apt_install(*packages: str) -> str | None:
     if os.geteuid():
         return f"as root: {command}"
     env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for call in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", *packages]):
-        done = subprocess.run(
-            ["apt-get", *call], capture_output=True, check=False, stdin=subprocess.DEVNULL, text=True, env=env
-        )
-        if done.returncode:
-            return f"{command} failed: {' '.join(done.stderr.split())[-300:]}"
+    with _no_service_starts():
+        for call in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", *packages]):
+            done = subprocess.run(
+                ["apt-get", *call], capture_output=True, check=False, stdin=subprocess.DEVNULL, text=True, env=env
+            )
+            if done.returncode:
+                return f"{command} failed: {' '.join(done.stderr.split())[-300:]}"
     return None
+
+
+@contextmanager
+def _no_service_starts() -> Iterator[None]:
+    """The tests run the programs; the machine shall have no new server from it (invoke-rc.d asks policy-rc.d)."""
+    if POLICY.exists():
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink(missing_ok=True)
+
+
+def _installed(packages: Sequence[str]) -> set[str]:
+    ask = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *packages]
+    known = subprocess.run(ask, capture_output=True, check=False, text=True)
+    return {line.split()[0] for line in known.stdout.splitlines() if line.endswith(" installed")}
 
 
 def missing_programs(packages: Sequence[str]) -> str | None:
     """Make sure that Debian packages are installed; returns None, or in one line what is missing and why."""
     if shutil.which("dpkg-query") is None:
         return "this is no Debian, its rsyslogd and logrotate cannot be run"
-    ask = ["dpkg-query", "-W", "-f", "${db:Status-Status} ", *packages]
-    known = subprocess.run(ask, capture_output=True, check=False, text=True)
-    if known.returncode == 0 and set(known.stdout.split()) == {"installed"}:
+    there = _installed(packages)
+    if there >= set(packages):
         return None
-    return apt_install(*packages)
+    problem = apt_install(*packages)
+    for package, service in SERVICES.items():
+        if package in _installed(packages) and package not in there and shutil.which("systemctl"):
+            subprocess.run(["systemctl", "--quiet", "disable", service], check=False, capture_output=True)
+    return problem
 
 
 def complete_python() -> None:

@@ -5,8 +5,13 @@
 
 from __future__ import annotations
 
+import json
+from time import time
+
 import pytest
 
+from ansible_collections.pve.audit.plugins.module_utils.analyze.drift import compare
+from ansible_collections.pve.audit.plugins.module_utils.model.time import rfc3339
 from tests.e2e.conftest import Ansible, connection
 from tests.lab.simulator import Simulator, running_simulator
 
@@ -57,6 +62,48 @@ def test_weekly_report(ansible: Ansible, lab: Simulator) -> None:
     played = ansible.play("pve.audit.weekly_report", connection(lab))
     assert played.status == 0, played.output
     assert len(list(played.folder.glob("pve-audit-week-*.html"))) == 1
+
+
+def test_weekly_report_with_all_its_sections(ansible: Ansible, lab: Simulator) -> None:
+    """Who is who, an action that was denied in the spot check, and the controls as the last drift check saw them."""
+    sampled = ansible.play("pve.audit.spot_check", connection(lab), pve_audit_spot_check_since="400d")
+    assert sampled.status == 0, sampled.output
+    [questions] = ansible.folder.glob("pve-audit-spot-check/*/questions.json")
+    question = json.loads(questions.read_text(encoding="utf-8"))["questions"][0]
+    answered = ansible.play(
+        "pve.audit.spot_check",
+        connection(lab),
+        pve_audit_spot_check_action="answer",
+        pve_audit_spot_check_question=question["id"],
+        pve_audit_spot_check_answer="denied",
+        pve_audit_spot_check_by=question["asked"],
+    )
+    assert answered.status == 0, answered.output
+    control = {"id": "PVA-LOG-06", "title": "The clock is right"}
+    checks = [{"id": control["id"], "state": "checked", "message": "", "results": {"look": {"changed": False}}}]
+    drift = compare([{"node": "pve1", "checks": checks}], [{"node": "pve1", "controls": [control]}], rfc3339(time()))
+    (ansible.folder / "pve-audit-drift").mkdir()
+    (ansible.folder / "pve-audit-drift" / "drift.json").write_text(json.dumps(drift), encoding="utf-8")
+
+    played = ansible.play("pve.audit.weekly_report", connection(lab))
+    assert played.status == 0, played.output
+    [file] = played.folder.glob("pve-audit-week-????-??-??.json")
+    report = json.loads(file.read_text(encoding="utf-8"))
+    assert [found["severity"] for found in report["findings"] if found["rule"] == "spot-check-denied"] == ["CRITICAL"]
+    assert report["identity"]["summary"]["users"] > 5
+    states = {row["control"]: row["state"] for row in report["controls"]}
+    assert (states["PVA-LOG-06"], states["PVA-LOG-01"], states["PVA-IDN-07"]) == ("ok", "not_checked", "ok")
+    page = file.with_suffix(".html").read_text(encoding="utf-8")
+    assert 'id="identity"' in page
+    assert 'id="compliance"' in page
+
+
+def test_identity_report(ansible: Ansible, lab: Simulator) -> None:
+    played = ansible.play("pve.audit.identity_report", connection(lab))
+    assert played.status == 0, played.output
+    report = json.loads((played.folder / "pve-audit-identity.json").read_text(encoding="utf-8"))
+    assert "root-token" not in {found["rule"] for found in report["identity"]["findings"]}
+    assert "token-without-expiry" in {found["rule"] for found in report["identity"]["findings"]}
 
 
 def test_connection_from_module_defaults(ansible: Ansible, lab: Simulator) -> None:

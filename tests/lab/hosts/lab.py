@@ -73,6 +73,7 @@ def start(lab: Lab, host: Host) -> None:
 def kill(lab: Lab, host: Host) -> None:
     """Cut the power of a host. `start` or `up` boots it again."""
     cgroup.kill(cgroup.group(lab, host))
+    cgroup.remove(cgroup.group(lab, host))  # a group that was killed can go on killing what enters it
 
 
 def reboot(lab: Lab, host: Host) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_findings import RULES as IDENTITY_RULES
 from ansible_collections.pve.audit.plugins.module_utils.analyze.rules import DEFAULT_RULES
 from ansible_collections.pve.audit.plugins.module_utils.analyze.seen import NO_COVERAGE, UNEXPLAINED
 from ansible_collections.pve.audit.plugins.module_utils.classify.action import ACTIONS
@@ -46,7 +47,7 @@ def words(language: str) -> dict[str, Any]:
 
 def keys(value: Any, path: str = "") -> set[str]:
     """All paths of a nested mapping, except those below rules and remedies, which English takes from the rules."""
-    if not isinstance(value, dict) or path in (".rules", ".remedies"):
+    if not isinstance(value, dict) or path in (".rules", ".remedies", ".identity_rules"):
         return {path}
     return {deeper for key, item in value.items() for deeper in keys(item, f"{path}.{key}")}
 
@@ -84,8 +85,13 @@ def test_every_code_has_a_word(language: str) -> None:
 
 
 def test_german_knows_every_shipped_rule() -> None:
-    shipped = {rule["id"] for rule in DEFAULT_RULES}
+    shipped = {rule["id"] for rule in DEFAULT_RULES} | {
+        "spot-check-denied",
+        "spot-check-overdue",
+        "spot-check-answer-changed",
+    }
     assert set(words("de")["rules"]) == set(words("de")["remedies"]) == shipped
+    assert set(words("de")["identity_rules"]) == {rule.id for rule in IDENTITY_RULES}
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +176,18 @@ def test_markdown_shows_hostile_text_only(report: Path) -> None:
         if line.startswith("| ")
     }
     assert widths == {6}, "no text adds a cell"
+
+
+def test_who_is_who_and_the_controls_are_told(report: Path) -> None:
+    html, markdown = (report.with_suffix(f".{kind}").read_text(encoding="utf-8") for kind in ("html", "md"))
+    for text in (html, markdown):
+        assert "Who is who" in text
+        assert "was not checked" in text
+        assert "PVA-LOG-02" in text
+        assert "It is no certificate" in text.replace("\n", " ")
+    told = json.loads(report.with_suffix(".json").read_text(encoding="utf-8"))
+    assert [row["state"] for row in told["controls"]] == ["ok", "drift", "off", "not_checked"]
+    assert {"direct-grant", "expired-but-enabled"} <= {row["rule"] for row in told["identity"]["findings"]}
 
 
 def test_hostile_sample_is_hostile() -> None:

@@ -1,0 +1,232 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pseudonyms: no name remains, the key brings every byte back, and no other key does."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import Any
+
+import pytest
+import yaml
+from ansible.errors import AnsibleFilterError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.pve.audit.plugins.filter import pseudonymize as hiding
+from ansible_collections.pve.audit.plugins.filter import reveal as revealing
+from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils.render.pseudonym import Cipher
+from ansible_collections.pve.audit.plugins.module_utils.render.pseudonymize import pseudonymize, reveal
+from tests.report_sample import HOSTILE, build
+
+KEY = "correct horse battery staple"
+CIPHER = Cipher(KEY, rounds=1)
+OTHER = Cipher(KEY + "!", rounds=1)
+HIDE = hiding.FilterModule().filters()["pseudonymize"]
+REVEAL = revealing.FilterModule().filters()["reveal"]
+SHAPE = re.compile(r"psn-[a-z2-7]{39,}")
+
+
+def show(value: Any) -> str:
+    """Data as text, with each pseudonym as `#`."""
+    return SHAPE.sub("#", json.dumps(pseudonymize(value, CIPHER, keep=["root@pam"]), ensure_ascii=False))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ({"user": {"id": "alice@pve!ci", "name": "alice", "domain": "pve"}},
+         '{"user": {"id": "#@pve!#", "name": "#", "domain": "pve"}}'),
+        ({"user": {"id": "root@pam!ops", "name": "root", "domain": "pam"}},
+         '{"user": {"id": "root@pam!#", "name": "root", "domain": "pam"}}'),
+        ({"source": {"ip": "192.0.2.7"}, "text": "from 192.0.2.7:8006, [2001:db8::1]:22 and ::ffff:192.0.2.7: no"},
+         '{"source": {"ip": "#"}, "text": "from #:8006, [#]:22 and #: no"}'),
+        ("UPID:pve1:000005D0:0007AF88:6B047A91:qmdestroy:501:dario@pve:",
+         '"UPID:pve1:000005D0:0007AF88:6B047A91:qmdestroy:501:#@pve:"'),
+        ("192.0.2.7 - alice@pve!ci [23/11/2026:02:13:05 +0100] \"DELETE /api2/json/access/users/alice@pve HTTP/1.1\"",
+         '"# - #@pve!# [23/11/2026:02:13:05 +0100] \\"DELETE /api2/json/access/users/#@pve HTTP/1.1\\""'),
+        ({"user.id": "alice@pve", "url": {"path": "/api2/json/access/users/alice%40pve/token/ci?u=%20alice&x=malice"}},
+         '{"user.id": "#@pve", "url": {"path": "/api2/json/access/users/#%40pve/token/ci?u=%20#&x=malice"}}'),
+        ({"user": {"name": "müller"}, "p": "/users/m%C3%BCller%40ad and Müller's"},
+         '{"user": {"name": "#"}, "p": "/users/#%40ad and #\'s"}'),
+        ({"user": "bob@pve", "tokenid": "nightly", "text": "token nightly of Bob, bob_2, bobby; alice_bob.log"},
+         '{"user": "#@pve", "tokenid": "#", "text": "token # of #, #_2, bobby; alice_#.log"}'),
+        ("Mail to lena.meyer@example.com.", '"Mail to #."'),
+        ({"user": "lena@corp.example", "text": "lena@corp.example did"},
+         '{"user": "#@corp.example", "text": "#@corp.example did"}'),
+        ({"user": "backup@pve", "event": {"action": "backup.create", "dataset": "pve.task"}, "s": "a backup"},
+         '{"user": "#@pve", "event": {"action": "backup.create", "dataset": "pve.task"}, "s": "a #"}'),
+        ({"user": "2026@pve", "@timestamp": "2026-11-23T17:40:33Z"},
+         '{"user": "#@pve", "@timestamp": "2026-11-23T17:40:33Z"}'),
+        ({"id": "mass-guest-deletion-3a5f0c9be112", "event_ids": ["access:0123456789abcdef0123456789abcdef"]},
+         '{"id": "mass-guest-deletion-#", "event_ids": ["access:#"]}'),
+        ({"alice@pve": 1, "severity": {"192.0.2.7": [2]}, "user": "source@pve", "source": 3},
+         '{"#@pve": 1, "severity": {"#": [2]}, "user": "#@pve", "source": 3}'),
+        ({"group": {"user.id": "dario@pve"}, "values": [501, "dario"], "sentence": "dario@pve: deleted."},
+         '{"group": {"user.id": "#@pve"}, "values": [501, "#"], "sentence": "#@pve: deleted."}'),
+        ([1, None, True, 2.5, "", "-", {"user": "-"}], '[1, null, true, 2.5, "", "-", {"user": "-"}]'),
+        ("at 17:40:33 version 9.0.11 by PVE::Auth", '"at 17:40:33 version 9.0.11 by PVE::Auth"'),
+        ({"user": "odd,na=me@pve", "text": "UPID:p:1:1:1:x::odd,na=me@pve:"},
+         '{"user": "#@pve", "text": "UPID:p:1:1:1:x::#@pve:"}'),
+        ("UPID:p:1:1:1:x::odd,na=me@pve:", '"UPID:p:1:1:1:x::#@pve:"'),
+        ({"firstname": "Lena", "email": "l@example.com", "comment": "lena is l@example.com"},
+         '{"firstname": "#", "email": "#", "comment": "# is #"}'),
+    ],
+)  # fmt: skip
+def test_what_is_hidden(value: Any, shown: str) -> None:
+    assert show(value) == shown
+    assert reveal(pseudonymize(value, CIPHER), CIPHER) == value
+
+
+def test_a_whole_report_comes_back_and_holds_no_name() -> None:
+    facts = build()
+    names = [event["user"]["id"].partition("@")[0] for event in facts["pve_audit_report_events"] if "user" in event]
+    hidden = pseudonymize(facts, CIPHER, keep=["root@pam"])
+    assert reveal(hidden, CIPHER) == facts
+    text = json.dumps(hidden, ensure_ascii=False)
+    for name in {*names} - {"root", *HOSTILE}:
+        assert not re.search(rf"(?<![^\W_]){re.escape(name)}@", text), name
+        assert f'"{name}"' not in text, name
+    assert hidden["pve_audit_report_summary"].keys() == facts["pve_audit_report_summary"].keys()
+
+
+def test_more_names_and_realms() -> None:
+    value = {"user": "alice@corp", "domain": "corp", "comment": "Alice Meyer left"}
+    hidden = pseudonymize(value, CIPHER, keep_realm=False, names=["Meyer"])
+    assert SHAPE.sub("#", json.dumps(hidden)) == '{"user": "#@#", "domain": "#", "comment": "# # left"}'
+    assert reveal(hidden, CIPHER) == value
+
+
+NAMES = st.from_regex(r"[a-zA-Z0-9äß.+_\-!]{0,20}[a-zA-Zäß]{2}[a-zA-Z0-9äß.+_\-]{0,30}", fullmatch=True)
+REALM = st.sampled_from(["pve", "pam", "corp.example", "ldap-1"])
+LIKE = st.sampled_from(["", CIPHER.hide("x"), CIPHER.hide("alice"), OTHER.hide("x"), "psn-" + "a" * 39, "psn-"])
+
+
+@st.composite
+def people(draw: st.DrawFn) -> tuple[list[str], Any]:
+    """Names, and data that hold them in many ways."""
+    names = draw(st.lists(NAMES, min_size=1, max_size=3))
+    rows = []
+    for name in names:
+        user = f"{name}@{draw(REALM)}"
+        before, after = draw(st.sampled_from(["", "x ", "(", "/", '"', "=", "%3D", "\\n", "\n"])), draw(LIKE)
+        rows.append({
+            "user": {"id": f"{user}!ci-{name}", "name": name},
+            "event": {"id": f"UPID:pve1:0000:0000:0000:qmstart:100:{user}:", "original": f"{before}{name} did {after}"},
+            "url": {"path": f"/access/users/{user}/{before}{name}?{after}"},
+            "sentence": f"{user}: {name} and {name.upper()}, {name}@example.org {after}",
+            name: [user, (name, after)],
+        })  # fmt: skip
+    return names, rows
+
+
+@given(people())
+def test_no_name_remains_and_every_byte_comes_back(case: tuple[list[str], Any]) -> None:
+    names, value = case
+    hidden = pseudonymize(value, CIPHER)
+    assert reveal(hidden, CIPHER) == value
+    assert pseudonymize(value, CIPHER) == hidden, "stable"
+    text = SHAPE.sub("#", repr(hidden))
+    for name in names:
+        assert not re.search(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", text.replace(f"'{name}': [", "")), (name, text)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | NAMES | LIKE,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["user", "tokenid", "ip", "text", "id"]) | st.text() | LIKE, inner, max_size=4
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_any_data_come_back(value: Any) -> None:
+    hidden = pseudonymize(value, CIPHER)
+    assert reveal(hidden, CIPHER) == value
+    assert reveal(pseudonymize(hidden, CIPHER), CIPHER) == hidden, "twice hidden is once revealed"
+
+
+@pytest.mark.parametrize("text", ["1.1.1.", "a-", "x!@", "ab:", "UPID:a", "%4", "a@", "psn-a"])
+def test_no_text_takes_more_than_linear_time(text: str) -> None:
+    value = {"user": "al@pve", "text": text * 20_000}
+    started = time.monotonic()
+    assert reveal(pseudonymize(value, CIPHER), CIPHER) == value
+    assert time.monotonic() - started < 5
+
+
+@given(st.text(), st.text())
+def test_pseudonyms_are_stable_distinct_and_bound_to_key_and_scope(one: str, two: str) -> None:
+    first, second = CIPHER.hide(one), CIPHER.hide(two)
+    assert SHAPE.fullmatch(first)
+    assert (first == second) is (one == two)
+    assert CIPHER.name_of(first) == one
+    assert Cipher(KEY, rounds=1).hide(one) == first
+    for other in (OTHER, Cipher(KEY, "2026-12", rounds=1)):
+        assert other.hide(one) != first
+        assert other.name_of(first) is None
+        with pytest.raises(InputError, match="was not made with this key and scope"):
+            other.reveal(f"by {first}.")
+
+
+def test_names_of_one_length_class_look_alike() -> None:
+    assert {len(CIPHER.hide(name)) for name in ("", "bo", "alexander", "x" * 15)} == {4 + 39}
+    assert len(CIPHER.hide("x" * 16)) == 4 + 64
+
+
+@pytest.mark.parametrize(
+    "changed", [CIPHER.hide("alice")[:-1] + letter for letter in "abcdefghijklmnopqrstuvwxyz234567"]
+)
+def test_a_pseudonym_has_one_spelling(changed: str) -> None:
+    assert CIPHER.name_of(changed) == ("alice" if changed == CIPHER.hide("alice") else None)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "alice", "psn-", "psn-!!!", "psn-" + "a" * 40, "psn-" + "a" * 39, "PSN-" + "A" * 39]
+)
+def test_what_is_no_pseudonym(text: str) -> None:
+    assert CIPHER.name_of(text) is None
+
+
+def test_filters() -> None:
+    hidden = HIDE({"user": "alice@pve"}, KEY, scope="2026-11")
+    assert hidden != HIDE({"user": "alice@pve"}, KEY)
+    assert REVEAL(hidden, KEY, scope="2026-11") == {"user": "alice@pve"}
+    assert HIDE("root@pam", KEY) == "root@pam"
+    assert "root@" not in HIDE("root@pam", KEY, keep=[])
+    assert KEY not in json.dumps(hidden)
+
+
+@pytest.mark.parametrize(
+    ("call", "value", "key", "options", "message"),
+    [
+        (HIDE, "x", "short", {}, "pve.audit.pseudonymize: the key must be a text of at least 16 characters"),
+        (HIDE, "x", None, {}, "pve.audit.pseudonymize: the key must be a text"),
+        (HIDE, "x", KEY, {"names": "bob"}, "pve.audit.pseudonymize: names must be a list of names, not str"),
+        (HIDE, "x", KEY, {"keep": 1}, "pve.audit.pseudonymize: keep must be a list of names, not int"),
+        (REVEAL, CIPHER.hide("x"), KEY, {}, "pve.audit.reveal: the pseudonym psn-"),
+        (REVEAL, "x", "", {}, "pve.audit.reveal: the key must be a text"),
+    ],
+)
+def test_errors_are_one_sentence_without_the_key(
+    call: Any, value: Any, key: Any, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(AnsibleFilterError) as caught:
+        call(value, key, **options)
+    text = str(caught.value)
+    assert text.startswith(message) and "\n" not in text
+    assert KEY not in text and "short" not in text
+
+
+@pytest.mark.parametrize("module", [hiding, revealing])
+def test_documentation(module: Any) -> None:
+    assert yaml.safe_load(module.DOCUMENTATION)["name"] == module.__name__.rpartition(".")[2]
+    assert yaml.safe_load(module.EXAMPLES)
+    assert yaml.safe_load(module.RETURN)["_value"]["description"]
