@@ -16,11 +16,11 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 # Keyword in lower case -> its values, one for each line of `sshd -T`.
 Effective = Mapping[str, Sequence[str]]
 
