@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import stat
 from collections.abc import Callable
 from datetime import date
@@ -155,3 +156,31 @@ def test_an_interrupted_run_is_finished_by_the_next(ansible: Ansible, cluster: S
     finished = play(ansible, cluster, "root@pam", ROOT, DECLARED)
     assert finished.status == 0, finished.output
     assert cluster.user_config() == wanted
+
+
+def test_drift_names_what_differs_in_the_cluster_and_touches_nothing(ansible: Ansible, cluster: Simulator) -> None:
+    assert play(ansible, cluster, "root@pam", ROOT, DECLARED).status == 0
+
+    def drift() -> dict[str, list[str]]:
+        """The controls that are not as declared, each with the sentences about it."""
+        arguments = (f"-e@{ansible.folder / 'declared.yml'}", "-e", '{"pve_audit_drift_fail": []}')
+        played = ansible.play("pve.audit.drift", as_user(cluster, "root@pam", ROOT), *arguments)
+        assert played.status == 0, played.output
+        report = json.loads((ansible.folder / "pve-audit-drift" / "drift.json").read_text(encoding="utf-8"))
+        assert [row["control"] for row in report["rows"]] == [f"PVA-IDN-0{number}" for number in range(1, 7)]
+        assert {row["node"] for row in report["rows"]} == {"cluster"}
+        differ = [row for row in report["rows"] if row["state"] != "ok"]
+        return {row["control"]: [change["diff"] for change in row["changes"]] for row in differ}
+
+    assert drift() == {}
+    users = cluster.cluster.users.users
+    users["alice@pve"].groups.clear()
+    cluster.cluster.users.groups["admins"].users.pop("alice@pve")
+    users["glass@pve"].enable = 0
+    users["mallory@pve"] = copy.deepcopy(users["bob@pve"])
+    before = cluster.user_config()
+    found = drift()
+    assert set(found) == {"PVA-IDN-02", "PVA-IDN-03"}
+    assert "mallory@pve" in "".join(found["PVA-IDN-03"])
+    assert "alice@pve" in "".join(found["PVA-IDN-03"])
+    assert cluster.user_config() == before
