@@ -28,6 +28,7 @@ LAB = "tests/requirements-lab.txt"
 MATRIX = ("oldest", "newest")
 CODE = ("bench", "playbooks", "plugins", "roles", "tests", "tools")
 PROGRAMS = (
+    "auditd",
     "logrotate",
     "openssh-server",
     "openssl",
