@@ -55,6 +55,7 @@ def converge_section(folder: Path, rounds: int) -> Section:
         for _round in range(rounds):
             again.append(bench.playbook("harden", "--tags", "nodes", *only))
             checked.append(bench.playbook("drift", *only, *drift))
+        bench.playbook("harden")
         all_again = bench.playbook("harden")
     finally:
         actions.down(lab)

@@ -15,7 +15,11 @@ from pathlib import Path
 from tools.pythons import find_pythons, probe, running_python, venv_command
 
 POLICY = Path("/usr/sbin/policy-rc.d")
-SERVICES = {"auditd": "auditd.service", "openssh-server": "ssh.service", "rsyslog": "rsyslog.service"}  # not at the next boot either
+SERVICES = {
+    "auditd": "auditd.service",
+    "openssh-server": "ssh.service",
+    "rsyslog": "rsyslog.service",
+}  # not at the next boot either
 
 
 def apt_install(*packages: str) -> str | None:

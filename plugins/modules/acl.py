@@ -11,6 +11,8 @@ module: acl
 short_description: Grant a role on a path of Proxmox VE to a user, a group or a token, or take it back
 version_added: 0.1.0
 description:
+  - This module does what it is told, and does not look who would be locked out. The guard against lock-outs is run by
+    the module M(pve.audit.identity_plan) and the role P(pve.audit.named_users#role).
   - One task is one grant. All other grants stay as they are.
   - An option that is left out stays as it is.
 extends_documentation_fragment:
@@ -18,7 +20,7 @@ extends_documentation_fragment:
   - pve.audit.api.changes
 options:
   path:
-    description: The path, for example V(/) or V(/vms/100).
+    description: The path, for example V(/) or V(/vms/100). A path that Proxmox VE does not know is refused.
     type: str
     required: true
   type:
@@ -27,7 +29,9 @@ options:
     choices: [user, group, token]
     required: true
   ugid:
-    description: Name of the user (V(alice@pve)), the group (V(admins)) or the token (V(backup@pve!nightly)).
+    description:
+      - Name of the user (V(alice@pve)), the group (V(admins)) or the token (V(backup@pve!nightly)).
+      - The user V(root@pam) is always Administrator. Proxmox VE stores no grant for it, so O(state=present) is refused.
     type: str
     required: true
   roleid:

@@ -31,7 +31,11 @@ options:
         description: Lines of public keys, with options if need be. An empty list takes all keys away.
         type: list
         elements: str
-        required: true
+      without:
+        description: Instead of O(accounts[].keys), keys that must not be there. All other lines stay as they are. For
+          root, whose file is a link into C(/etc/pve) on a node, the link is followed.
+        type: list
+        elements: str
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
@@ -56,6 +60,12 @@ EXAMPLES = r"""
         keys: ["{{ lookup('ansible.builtin.file', 'keys/alice.pub') }}"]
       - name: bob
         keys: []
+
+- name: Make sure that nobody is root with Bob's key
+  pve.audit.authorized_keys:
+    accounts:
+      - name: root
+        without: ["{{ lookup('ansible.builtin.file', 'keys/bob.pub') }}"]
 """
 
 RETURN = r"""
@@ -83,8 +93,11 @@ SPEC: dict[str, Any] = {
         "no_log": False,
         "options": {
             "name": {"type": "str", "required": True},
-            "keys": {"type": "list", "elements": "str", "required": True, "no_log": False},
+            "keys": {"type": "list", "elements": "str", "no_log": False},
+            "without": {"type": "list", "elements": "str"},
         },
+        "mutually_exclusive": [("keys", "without")],
+        "required_one_of": [("keys", "without")],
     }
 }
 

@@ -11,6 +11,8 @@ module: group
 short_description: Create, change or delete a group of Proxmox VE
 version_added: 0.1.0
 description:
+  - This module does what it is told, and does not look who would be locked out. The guard against lock-outs is run by
+    the module M(pve.audit.identity_plan) and the role P(pve.audit.named_users#role).
   - Who is a member stands with the user, see O(pve.audit.user#module:groups). This module never touches it.
   - An option that is left out stays as it is. An option that is given empty is cleared.
 extends_documentation_fragment:
@@ -27,7 +29,7 @@ options:
     choices: [present, absent]
     default: present
   comment:
-    description: Comment.
+    description: Comment, without the spaces around it, and V(0) alone counts as empty, as Proxmox VE keeps it.
     type: str
 notes:
   - Needed privilege is C(Group.Allocate) on C(/access/groups).

@@ -18,6 +18,13 @@ description:
     be two administrators who can log in, besides the break-glass account, at least one of them in a realm of type
     C(pam) or C(pve). The break-glass account must work. Whoever is asked for a second factor must have one. The
     credential in use must be good until after the last change.
+  - As soon as the plan takes anything away, only people of the declaration count, C(root@pam), and the user who has
+    logged in here with a password. The owner of a token in use counts only as one of the declared people. Any other
+    account may belong to a program. At least one of the administrators who are left must not expire within 90 days.
+  - An administrator has all privileges of the role C(Administrator) on V(/) and below it. Whoever has less on
+    V(/access), or on the path of a group or realm below it, by C(NoAccess) or a lesser role on that path, does not
+    count, nor does whoever has nothing on V(/nodes), V(/vms) or V(/storage). Entries on single guests, nodes and
+    storages do not matter.
   - The role C(pve.audit.named_users) makes the changes with M(pve.audit.role), M(pve.audit.group), M(pve.audit.user),
     M(pve.audit.acl), M(pve.audit.token) and M(pve.audit.realm).
 extends_documentation_fragment:
@@ -172,6 +179,7 @@ options:
         description:
           - What happens to what is not declared. V(report) only names it. V(disable) disables users. V(remove) deletes
             users, tokens of declared accounts and of C(root@pam), permissions of declared objects, groups, and roles.
+            A group or role that the declaration names anywhere is kept, and only reported.
           - Users, groups and roles are only touched when the declaration has people or service accounts, groups, and
             roles. C(root@pam) itself is never touched by this. V(report) if left out.
         type: str
@@ -200,18 +208,28 @@ options:
     description:
       - >-
         Unix accounts of the nodes, as V({"pve1": {"unix_users": {"alice": {"usable_password": true}}}}).
-      - An account of the realm C(pam) counts only where every node given has it with a usable password, or where its
-        person is declared with C(unix) and a password. C(root@pam) counts when nothing is given.
+      - An account of the realm C(pam) counts only where this shows it with a usable password on every node given.
+        Without this it does not count, even when it is new and gets a password, as Proxmox VE sets the password on one
+        node only. C(root@pam) counts when nothing is given.
     type: dict
     default: {}
+  root_locked:
+    description:
+      - Whether the Unix password of root will be locked after the changes. Then C(root@pam) cannot log in any more. It
+        counts neither as an administrator nor as the break-glass account, and may not be the credential in use with
+        its password.
+    type: bool
+    default: false
   fail_on_lockout:
     description: Fail when somebody would be locked out. With V(false) it is only returned.
     type: bool
     default: true
   min_hours_left:
-    description: Whoever expires within so many hours does not count as an administrator.
+    description:
+      - Whoever expires within so many hours does not count as an administrator. The default is a week, so that there is
+        time to notice.
     type: int
-    default: 24
+    default: 168
   break_glass_min_days:
     description: The break-glass account must not expire within so many days.
     type: int
@@ -415,8 +433,8 @@ def ground_of(params: dict[str, Any], wanted: Declaration, now: float) -> Ground
         break_glass=wanted.break_glass,
         services=wanted.of_kind(SERVICE),
         people=wanted.of_kind(PERSON),
-        unix=frozenset(wish.userid for wish in wanted.users if wish.unix),
         nodes=params["nodes"],
+        root_locked=params["root_locked"],
         min_hours_left=params["min_hours_left"],
         break_glass_min_days=params["break_glass_min_days"],
     )

@@ -16,7 +16,8 @@ description:
     P(pve.audit.named_users#role) asks this before it takes anything away from anybody.
   - Each try leaves its line in the logs of the cluster, as every login does. A refused one takes three seconds.
   - Where a second factor is asked for after the password, the password counts as accepted, and the second factor is not
-    tried.
+    tried. RV(accepted=true) says only that the password was right; the second factor may be impossible all the same,
+    for example because a realm with V(oath) takes no WebAuthn.
 extends_documentation_fragment:
   - pve.audit.api
   - pve.audit.api.attributes
@@ -53,7 +54,9 @@ userid:
   sample: breakglass@pve
 accepted:
   description:
-    - Whether Proxmox VE accepted the password. It refuses a wrong password, a disabled and an expired account alike.
+    - Whether Proxmox VE accepted the password. It refuses a wrong password, a disabled and an expired account alike,
+      and an account without a second factor in a realm that asks for one.
+    - V(true) is no proof of a whole login. A second factor that is asked for after the password is not tried.
   returned: success
   type: bool
   sample: true

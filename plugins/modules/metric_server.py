@@ -16,12 +16,14 @@ description:
   - An option that is left out stays as it is. A text or dictionary that is given empty goes back to the default of
     Proxmox VE; a number or a flag does so when the default is given.
   - Proxmox VE tries to reach a server that is enabled before it stores it, and refuses what it cannot reach.
+  - A server of type V(opentelemetry) is tried even with O(enabled=false). While the collector is down, it can only be
+    removed.
 extends_documentation_fragment:
   - pve.audit.api
   - pve.audit.api.changes
 options:
   id:
-    description: Name of the entry.
+    description: Name of the entry, of letters, digits, hyphens and underscores.
     type: str
     required: true
   state:
@@ -41,7 +43,9 @@ options:
       V(opentelemetry) if left out.
     type: int
   enabled:
-    description: Whether measurements are sent. A new entry is enabled if this is left out.
+    description:
+      - Whether measurements are sent. A new entry is enabled if this is left out.
+      - Proxmox VE refuses V(false) for V(opentelemetry) too while the collector cannot be reached.
     type: bool
   timeout:
     description: Seconds to wait, for V(graphite) over TCP and V(influxdb) over HTTP.

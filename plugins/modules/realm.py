@@ -11,6 +11,8 @@ module: realm
 short_description: Set which second factor a realm of Proxmox VE asks for, its comment, and the default realm
 version_added: 0.1.0
 description:
+  - This module does what it is told, and does not look who would be locked out. The guard against lock-outs is run by
+    the module M(pve.audit.identity_plan) and the role P(pve.audit.named_users#role).
   - Changes existing realms only. How a directory or an OpenID provider is reached is not touched.
   - An option that is left out stays as it is. An option that is given empty is cleared.
 extends_documentation_fragment:
@@ -23,15 +25,17 @@ options:
     required: true
   tfa:
     description:
-      - The second factor that everybody in this realm must have. V(oath) is satisfied by any factor but Yubico OTP.
+      - The second factor that everybody in this realm must have. V(oath) is satisfied by TOTP and recovery keys only.
+        Whoever has nothing but WebAuthn or U2F is asked for it, and then refused all the same.
       - Who has none yet cannot log in any more, V(root@pam) included. Let them enrol first.
     type: str
     choices: [none, oath, yubico]
   tfa_digits:
-    description: Digits of a one-time password, for V(oath); Proxmox VE takes 6 if it is not set.
+    description: Digits of a one-time password, from 6 to 8, for V(oath); Proxmox VE takes 6 if it is not set.
     type: int
   tfa_step:
-    description: Seconds for which a one-time password lives, for V(oath); Proxmox VE takes 30 if it is not set.
+    description:
+      - Seconds for which a one-time password lives, at least 10, for V(oath); Proxmox VE takes 30 if it is not set.
     type: int
   tfa_yubico_id:
     description: Id at the Yubico service, needed for V(yubico).
@@ -43,7 +47,9 @@ options:
     description: Address of a Yubico service of your own.
     type: str
   comment:
-    description: Comment. A built-in realm gets its original one back when this is empty.
+    description:
+      - Comment, without the spaces around it, and V(0) alone counts as empty, as Proxmox VE keeps it.
+      - A built-in realm gets its original one back when this is empty.
     type: str
   default:
     description: Whether the login page offers this realm first. Only one realm can be that.

@@ -11,6 +11,8 @@ module: role
 short_description: Create, change or delete a role of Proxmox VE
 version_added: 0.1.0
 description:
+  - This module does what it is told, and does not look who would be locked out. The guard against lock-outs is run by
+    the module M(pve.audit.identity_plan) and the role P(pve.audit.named_users#role).
   - An option that is left out stays as it is.
   - Roles that are built into Proxmox VE, such as C(PVEAuditor), are never changed or deleted. That fails before
     anything is sent.

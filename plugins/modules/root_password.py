@@ -14,7 +14,8 @@ description:
   - The hash is never shown, not in the difference either, and is handed to C(chpasswd) on its standard input, where no
     list of processes shows it.
   - Root is locked only when enough other administrators can log in with a key and become root without a password. sshd,
-    the account database and sudo themselves are asked, on this node.
+    the account database and sudo themselves are asked, on this node. In check mode, where they may not be there yet,
+    a warning says what is missing.
   - Login with a key, also between the nodes of a cluster, is not touched. Logins of C(root@pam) with a password to the
     web interface, the console and the rescue shell end.
 options:
@@ -94,6 +95,8 @@ def main() -> None:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}")
+    for warning in result.pop("warnings"):
+        module.warn(warning)
     module.exit_json(**result)
 
 

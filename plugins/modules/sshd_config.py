@@ -34,6 +34,7 @@ options:
       - Addresses and networks, IPv4 and IPv6, from which root may log in. Those of all nodes of the cluster must be
         among them, those of the migration network too. Needed for O(state=present).
       - A network must not have host bits, as sshd asks for.
+      - The rule is for all accounts with uid 0. A peer without an address (vsock) is refused.
     type: list
     elements: str
     default: []
@@ -42,8 +43,15 @@ options:
       - Other settings by keyword, such as C(LogLevel), C(MaxAuthTries) or C(PasswordAuthentication). A list becomes
         several words.
       - C(PermitRootLogin), C(DenyUsers), C(Match) and C(Include) are not taken.
+      - A C(Match) block elsewhere that has another value for root, for the account of the session or for one of
+        O(accounts) is an error.
     type: dict
     default: {}
+  accounts:
+    description: Accounts for which O(settings) must hold too.
+    type: list
+    elements: str
+    default: []
   confirm_seconds:
     description: How long the change is on trial. V(0) keeps it at once, which nothing can undo.
     type: int
@@ -126,6 +134,7 @@ SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent", "confirmed"], "default": "present"},
     "root_addresses": {"type": "list", "elements": "str", "default": []},
     "settings": {"type": "dict", "default": {}},
+    "accounts": {"type": "list", "elements": "str", "default": []},
     "confirm_seconds": {"type": "int", "default": 120},
     "connection_user": {"type": "str"},
     "connection_address": {"type": "str"},

@@ -11,6 +11,9 @@ module: token
 short_description: Create, change or delete an API token of Proxmox VE, addressed by its name
 version_added: 0.1.0
 description:
+  - This module does what it is told. Whether a token is still needed, it does not ask; only the one in use is safe from
+    it, see O(allow_self). The guard against lock-outs of whole plans is run by the module M(pve.audit.identity_plan)
+    and the role P(pve.audit.named_users#role).
   - An option that is left out stays as it is. An option that is given empty is cleared.
   - Proxmox VE shows the secret only once. It stands in RV(token.value) of the run that made it. Set C(no_log) on the
     task that registers it, and store it at once.
@@ -32,11 +35,12 @@ options:
     choices: [present, absent]
     default: present
   comment:
-    description: Comment.
+    description: Comment, without the spaces around it, and V(0) alone counts as empty, as Proxmox VE keeps it.
     type: str
   expire:
     description:
       - Until when the token works. V(never), a date such as V(2027-06-30) (its last second in UTC), or epoch seconds.
+      - Numbers below 100000000, such as V(20270630), are refused, for they are meant as something else; 0 is V(never).
       - It works no longer than its user, in any case.
     type: str
   privsep:
@@ -49,6 +53,12 @@ options:
       - Give an existing token a new secret, and keep its grants. Who uses the old one is refused from then on.
       - This changes something in every run, so set it only for the occasion.
       - Older versions of Proxmox VE (access control before 9.1) cannot do it. The module says so and changes nothing.
+    type: bool
+    default: false
+  allow_self:
+    description:
+      - Whether the token that the module itself is logged in with may be deleted or expired. Without this it is
+        refused.
     type: bool
     default: false
 notes:
@@ -148,6 +158,7 @@ http_status:
   sample: 500
 """
 
+import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -165,12 +176,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "expire": {"type": "str"},
     "privsep": {"type": "bool"},
     "regenerate": {"type": "bool", "default": False},
+    "allow_self": {"type": "bool", "default": False},
 }
 
 
 def bring_about(session: Session, params: dict[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
     """The change and the result. Raises AuditError."""
-    return ensure_token(session, params, check_mode)
+    return ensure_token(session, params, check_mode, time.time())
 
 
 def main() -> None:

@@ -11,9 +11,15 @@ module: user
 short_description: Create, change, disable or delete a user of Proxmox VE, without touching what is not asked for
 version_added: 0.1.0
 description:
+  - This module does what it is told. It refuses to close the account that it is logged in with, see O(allow_self), and
+    the last enabled administrator that it can see; in check mode it only warns of the latter, for an earlier task may
+    have made another one. The guard against lock-outs of whole plans is run by the module
+    M(pve.audit.identity_plan) and the role P(pve.audit.named_users#role).
   - An option that is left out stays as it is. A leaver is not enabled again, an expiry date is not cleared, and tokens
     stay, because only what is given is compared and sent.
   - An option that is given empty (V("") or V([])) is cleared.
+  - Names, mail address and comment are taken without the spaces around them, and V(0) alone counts as empty, as Proxmox
+    VE keeps them.
 extends_documentation_fragment:
   - pve.audit.api
   - pve.audit.api.changes
@@ -40,6 +46,7 @@ options:
       - Until when the user may log in. V(never), a date such as V(2027-06-30) (its last second in UTC), or epoch
         seconds.
       - An empty text is the same as V(never).
+      - Numbers below 100000000, such as V(20270630), are refused, for they are meant as something else; 0 is V(never).
     type: str
   firstname:
     description: First name.
@@ -55,7 +62,7 @@ options:
     type: str
   groups:
     description:
-      - The groups of the user, all of them. Others are left. An empty list leaves all groups.
+      - The groups of the user, all of them. Others are left. An empty list (V([]) or V("")) leaves all groups.
       - The groups must exist.
     type: list
     elements: str
@@ -73,11 +80,19 @@ options:
       - V(on_create) sets O(password) only when the user is made.
       - V(always) also sets it when it is not the right one. To know that, the module logs in with it, which leaves a
         login of this user in the logs, or a failed one. A second factor need not be answered for that.
-      - The password of a disabled, expired or locked user cannot be tried. It is left as it is, with a warning.
+      - The password of a disabled, expired or locked user cannot be tried. It is left as it is, with a warning. So is
+        that of a user without a second factor (or with none that the credential may see) in a realm that asks for one,
+        when it is refused, for there the right password is refused too.
       - Proxmox VE lets no API token change the password of an existing user, so V(always) needs O(api_password).
     type: str
     choices: [on_create, always]
     default: on_create
+  allow_self:
+    description:
+      - Whether the account that the module itself is logged in with may be disabled, expired or deleted. Without this
+        it is refused.
+    type: bool
+    default: false
 notes:
   - Needed privileges are C(User.Modify) on C(/access/groups) (or on a group of the user), and to create or delete,
     C(Realm.AllocateUser) on C(/access/realm/REALM).
@@ -166,6 +181,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "groups_append": {"type": "bool", "default": False},
     "password": {"type": "str", "no_log": True},
     "update_password": {"type": "str", "choices": ["on_create", "always"], "default": "on_create", "no_log": False},
+    "allow_self": {"type": "bool", "default": False},
 }
 
 

@@ -169,7 +169,8 @@ def test_drift_names_what_differs_in_the_cluster_and_touches_nothing(ansible: An
         report = json.loads((ansible.folder / "pve-audit-drift" / "drift.json").read_text(encoding="utf-8"))
         assert [row["control"] for row in report["rows"]] == [f"PVA-IDN-0{number}" for number in range(1, 7)]
         assert {row["node"] for row in report["rows"]} == {"cluster"}
-        differ = [row for row in report["rows"] if row["state"] != "ok"]
+        assert {row["control"] for row in report["rows"] if row["state"] == "off"} == {"PVA-IDN-01", "PVA-IDN-06"}
+        differ = [row for row in report["rows"] if row["state"] not in ("ok", "off")]
         return {row["control"]: [change["diff"] for change in row["changes"]] for row in differ}
 
     assert drift() == {}

@@ -92,6 +92,7 @@ def test_weekly_report_with_all_its_sections(ansible: Ansible, lab: Simulator) -
     assert [found["severity"] for found in report["findings"] if found["rule"] == "spot-check-denied"] == ["CRITICAL"]
     assert report["identity"]["summary"]["users"] > 5
     states = {row["control"]: row["state"] for row in report["controls"]}
+    assert states["PVA-REP-03"] == "ok"
     assert (states["PVA-LOG-06"], states["PVA-LOG-01"], states["PVA-IDN-07"]) == ("ok", "not_checked", "ok")
     page = file.with_suffix(".html").read_text(encoding="utf-8")
     assert 'id="identity"' in page

@@ -378,6 +378,123 @@ def test_who_leaves_is_locked_out_and_who_returns_is_let_in(site: Site) -> None:
     assert site.login("bob", "node1", "sudo -n id -un").stdout.strip() == "root"
 
 
+def test_the_first_step_takes_nothing_away_and_keys_of_leavers_are_taken_from_root(site: Site) -> None:
+    bob = site.people["bob"]["ssh_keys"]
+    people = [site.people["alice"], site.people["carol"], {"id": "bob", "state": "disabled", "ssh_keys": bob}]
+    here = ("--limit", "node1", "--tags", "PVA-IDN-10")
+    assert site.apply(*here, side="people", people=people) == {"node1": 0}
+    assert site.login("bob", "node1", "sudo -n id -un").stdout.strip() == "root"
+    keys = "/root/.ssh/authorized_keys"
+    site.hosts.run("node1", f"mv {keys} /root/keys && ln -s /root/keys {keys}")  # as on a real node
+    before = site.hosts.run("node1", f"cat {keys}")
+    site.hosts.run("node1", f"echo 'no-pty {bob[0]} again' >>{keys}")
+    site.apply(*here, people=people)
+    assert bob[0] in site.hosts.run("node1", f"cat {keys}")
+    assert site.apply(*here, people=people, undeclared="disable") == {"node1": 1}
+    assert site.hosts.run("node1", f"cat {keys}; test -L {keys}") == before
+    assert site.apply(*here, people=people, undeclared="disable") == {"node1": 0}
+    site.hosts.run("node1", f"rm {keys} && mv /root/keys {keys}")
+    site.apply(*here)
+
+
+def test_whoever_is_taken_out_of_the_list_is_found(site: Site) -> None:
+    people = [site.people["alice"], site.people["carol"]]
+    here = ("--limit", "node1", "--tags", "PVA-IDN-10")
+    site.hosts.run("node1", "gpasswd -a carol sudo")
+    site.apply(*here, people=people)
+    assert site.apply(*here, people=people) == {"node1": 0}, "only told of"
+    assert site.login("bob", "node1", "sudo -n true").returncode == 1, "sudo is by name"
+    done = site.play("--limit", "node1", play="drift.yml", people=people)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads((site.hosts.lab.state / "drift-node1.json").read_text())["rows"]
+    row = next(row for row in rows if row["control"] == "PVA-IDN-10")
+    assert row["state"] == "drift"
+    assert {change["what"] for change in row["changes"]} == {"bob", "carol"}, row
+    site.apply(*here, people=people, undeclared="disable")
+    assert site.login("bob", "node1", "true").returncode == 255
+    assert "sudo" not in site.hosts.run("node1", "id -nG carol").split()
+    assert site.apply(*here, people=people, undeclared="disable") == {"node1": 0}
+    site.apply(*here)
+    assert site.login("bob", "node1", "sudo -n id -un").stdout.strip() == "root"
+
+
+def test_a_first_look_where_nobody_is_there_yet(site: Site) -> None:
+    new = [site.people["bob"] | {"id": name} for name in ("dave", "erin")]
+    site.hosts.run("node2", "mv /usr/sbin/visudo /root/")
+    try:
+        before = site.fingerprint("node2")
+        done = site.play("--check", "--diff", "--limit", "node2", people=new, root_password="lock")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert site.fingerprint("node2") == before
+    finally:
+        site.hosts.run("node2", "mv /root/visudo /usr/sbin/")
+    assert "sudo is missing" in done.stdout
+    assert "root is not locked: only 0 of the 2 other administrators" in " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.parametrize("lose", ["key", "sudo"])
+def test_ansible_gets_its_own_access_back(site: Site, lose: str) -> None:
+    """The key with which it came is not among the declared ones, or what made it root is not what it took for that."""
+    files = "sha256sum /home/alice/.ssh/authorized_keys /etc/sudoers.d/pve-audit-people"
+    before = site.hosts.run("node2", files)
+    people = [site.people["bob"], site.people["carol"], site.people["alice"]]
+    words = ["-e", "ansible_user=alice", "-e", "ansible_become=true", "--limit", "node2", "--tags", "PVA-IDN-10"]
+    wrong: dict[str, Any] = {"people": people, "unix_sshd_confirm_seconds": 10}
+    if lose == "key":
+        wrong["people"] = [*people[:2], site.people["alice"] | {"ssh_keys": site.people["bob"]["ssh_keys"]}]
+    else:
+        site.hosts.run("node2", "mv /etc/sudoers.d/lab /root/lab; gpasswd -d alice sudo")
+        wrong["unix_sudo_password"] = True
+    try:
+        done = site.play(*words, **wrong)
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert "could not log in to node2 anew as alice" in done.stdout
+        site.wait("node2", f"test ! -e /run/pve-audit-people && test \"$({files})\" = '{before}'", 30)
+    finally:
+        site.hosts.run("node2", "test ! -e /root/lab || mv /root/lab /etc/sudoers.d/lab; gpasswd -a alice sudo")
+    assert site.apply(*words, people=people) == {"node2": 0}
+    site.hosts.run("node2", "test ! -e /run/pve-audit-people")
+
+
+def test_other_superusers_and_peers_without_an_address_are_refused(site: Site) -> None:
+    node = "node1"
+    pipe = (
+        "ssh -F none -i /root/pipe -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
+        " -o LogLevel=ERROR -o ProxyCommand='/usr/sbin/sshd -i {}' root@pipe id -un"
+    )
+    site.apply("--tags", "PVA-IDN-12", root_password="rotate")  # a locked root gets in with PAM only
+    site.hosts.run(
+        node,
+        "cp -p /root/.ssh/authorized_keys /root/keys; ssh-keygen -q -t ed25519 -N '' -f /root/pipe;"
+        " cat /root/pipe.pub >>/root/.ssh/authorized_keys; useradd -o -u 0 -g 0 -M -d /root -s /bin/bash -p '*' toor",
+    )
+    try:
+        assert site.hosts.run(node, pipe.format("-f /dev/null")) == "root"
+        refused = actions.ssh(site.hosts.lab, site.hosts.host(node), pipe.format(""))
+        assert (refused.returncode, refused.stdout) == (255, ""), refused
+        assert site.login("toor", node, "id -u", source="collector").stdout.strip() == "0"
+        site.apply("--tags", "PVA-IDN-11", "--limit", node)
+        assert site.login("toor", node, "id -u", source="collector").returncode == 255
+        assert site.login("toor", node, "id -u", source="node2").stdout.strip() == "0"
+    finally:
+        site.hosts.run(node, "sed -i /^toor:/d /etc/passwd /etc/shadow; mv /root/keys /root/.ssh/authorized_keys")
+        site.hosts.run(node, "rm -f /root/pipe*")
+    site.apply("--tags", "PVA-IDN-11", "--limit", node)
+
+
+def test_a_node_without_a_cluster_has_its_own_addresses(site: Site) -> None:
+    site.hosts.run("node2", "mv /etc/pve/corosync.conf /etc/pve/corosync.old")
+    here = ("--limit", "node2", "--tags", "PVA-IDN-11")
+    try:
+        said = site.refuse(*here, unix_sshd_management_addresses=[])
+        assert "pve_audit_named_users_unix_sshd_management_addresses" in re.sub(r"\s", "", said)
+        done = site.play(*here, "--check", "--diff")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"!{site.hosts.host('node2').address4}," in done.stdout
+    finally:
+        site.hosts.run("node2", "mv /etc/pve/corosync.old /etc/pve/corosync.conf")
+
+
 def test_an_interrupted_change_comes_back_and_the_next_run_finishes(site: Site) -> None:
     before = site.hosts.run("node1", f"cat {OURS}")
     new: dict[str, Any] = {"unix_sshd_settings": {"MaxAuthTries": 5}, "unix_sshd_confirm_seconds": 6}

@@ -16,6 +16,7 @@ from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils.model.expiry import parse_expire
+from ansible_collections.pve.audit.plugins.module_utils.model.texts import plain_text
 
 TEXTS = ("firstname", "lastname", "email", "comment")
 SECTIONS = ("people", "groups", "roles", "service_accounts")
@@ -191,7 +192,7 @@ class _Reader:
             kind=kind,
             place=place,
             state="present" if kind == BREAK_GLASS else None if state is None else str(state),
-            texts=tuple((key, str(row[key])) for key in TEXTS if row.get(key) is not None),
+            texts=tuple((key, plain_text(str(row[key]))) for key in TEXTS if row.get(key) is not None),
             groups=self.names(row.get("groups")),
             expire=0 if kind == BREAK_GLASS else self._expire(f"{place}.expire", row.get("expire")),
             password=str(password) if password else None,
@@ -211,7 +212,7 @@ class _Reader:
         return tuple(
             TokenWish(
                 id=_text(row.get("id")),
-                comment=None if row.get("comment") is None else str(row["comment"]),
+                comment=None if row.get("comment") is None else plain_text(str(row["comment"])),
                 expire=self._expire(f"{at}.expire", row.get("expire")),
                 privsep=row.get("privsep"),
                 roles=self._grants(at, row.get("roles")),
@@ -222,7 +223,7 @@ class _Reader:
 
     def groups(self, value: Any) -> Iterator[GroupWish]:
         for place, row in _rows(value, "groups"):
-            comment = None if row.get("comment") is None else str(row["comment"])
+            comment = None if row.get("comment") is None else plain_text(str(row["comment"]))
             yield GroupWish(_text(row.get("id")), comment, self._grants(place, row.get("roles")), place)
 
     def _grants(self, place: str, value: Any) -> tuple[Grant, ...] | None:

@@ -29,7 +29,8 @@ _LOCAL = ("pam", "pve")
 _PVE_MIN_PASSWORD, _PVE_MAX_PASSWORD = 8, 64
 
 # PVE/Auth/Plugin.pm user_regex, realm_regex, groupname_regex; PVE/AccessControl.pm verify_rolename, check_path
-_USER = re.compile(r"[^\s:/!]+")
+# A comma or semicolon would be in the file, and split the name wherever it stands in a list.
+_USER = re.compile(r"[^\s:/!,;]+")
 _REALM = re.compile(r"[A-Za-z][A-Za-z0-9.\-_]+")
 _PLAIN = re.compile(r"[A-Za-z0-9.\-_]+")
 _UNIX = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -112,7 +113,7 @@ def _user(wish: UserWish, wanted: Declaration, known: _Known, now: float) -> Ite
 def _user_id(wish: UserWish, known: _Known) -> Iterator[str]:
     name, _at, realm = wish.userid.rpartition("@")
     if not _USER.fullmatch(name):
-        yield f"{wish.place}.id {name!r} is no user name: it must not be empty, nor hold blanks, colons, / or !"
+        yield f"{wish.place}.id {name!r} is no user name: it must not be empty, nor hold blanks or any of : / ! , ;"
     elif not 3 <= len(wish.userid) <= 64:
         yield f"{wish.place}.id: {wish.userid} must have 3 to 64 characters together with its realm"
     if not _REALM.fullmatch(realm):

@@ -21,6 +21,7 @@ from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_declara
     Grant,
 )
 from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_rules import acl_object
+from ansible_collections.pve.audit.plugins.module_utils.model.texts import plain_text
 
 Found = Iterator[Change | Undeclared]
 
@@ -45,15 +46,26 @@ def plan_roles(wanted: Declaration, identity: Mapping[str, Any]) -> Found:
             options = {"roleid": role.id, "privs": sorted(role.privs), "append": False, "state": "present"}
             text = f"Take {', '.join(lost)} out of the role {role.id}."
             yield change(Phase.ROLE_SHRINK, "role", role.id, "update", options, text)
-    declared = {role.id for role in wanted.roles}
+    declared, named = {role.id for role in wanted.roles}, _named_roles(wanted)
     for row in identity["roles"]:
         if not row["special"] and row["roleid"] not in declared:
-            yield from _gone_role(row["roleid"], wanted)
+            yield from _gone_role(row["roleid"], wanted, row["roleid"] in named)
 
 
-def _gone_role(name: str, wanted: Declaration) -> Found:
-    yield Undeclared("role", name, f"The role {name} is not declared.")
-    if wanted.undeclared == "remove" and "roles" in wanted.managed:
+def _named_roles(wanted: Declaration) -> set[str]:
+    tokens = [token.roles for wish in wanted.users for token in wish.tokens or ()]
+    granted = [*(group.roles for group in wanted.groups), *(wish.roles for wish in wanted.users), *tokens]
+    return {grant.role for grants in granted for grant in grants or ()}
+
+
+def _not_declared(kind: str, name: str, named: bool) -> Undeclared:
+    why = f" in {kind}s; it stays, as the declaration names it" if named else ""
+    return Undeclared(kind, name, f"The {kind} {name} is not declared{why}.")
+
+
+def _gone_role(name: str, wanted: Declaration, named: bool) -> Found:
+    yield _not_declared("role", name, named)
+    if wanted.undeclared == "remove" and "roles" in wanted.managed and not named:
         options = {"roleid": name, "state": "absent"}
         yield change(Phase.ROLE_SHRINK, "role", name, "delete", options, f"Delete the role {name}.")
 
@@ -67,14 +79,15 @@ def plan_groups(wanted: Declaration, identity: Mapping[str, Any]) -> Found:
             options["comment"] = group.comment
         if group.id not in existing:
             yield change(Phase.GROUP, "group", group.id, "create", options, f"Create the group {group.id}.")
-        elif group.comment is not None and group.comment != existing[group.id].get("comment", ""):
+        elif group.comment is not None and group.comment != plain_text(existing[group.id].get("comment", "")):
             text = f"Change the comment of the group {group.id}."
             yield change(Phase.GROUP, "group", group.id, "update", options, text)
     declared = {group.id for group in wanted.groups}
+    named = {name for wish in wanted.users for name in wish.groups or ()}
     for name in existing:
         if name not in declared:
-            yield Undeclared("group", name, f"The group {name} is not declared.")
-            if wanted.undeclared == "remove" and "groups" in wanted.managed:
+            yield _not_declared("group", name, name in named)
+            if wanted.undeclared == "remove" and "groups" in wanted.managed and name not in named:
                 options = {"groupid": name, "state": "absent"}
                 yield change(Phase.GROUP_DELETE, "group", name, "delete", options, f"Delete the group {name}.")
 

@@ -22,6 +22,7 @@ from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_declara
     TokenWish,
     UserWish,
 )
+from ansible_collections.pve.audit.plugins.module_utils.model.texts import plain_text
 from ansible_collections.pve.audit.plugins.module_utils.model.time import rfc3339
 
 Found = Iterator[Change | Undeclared]
@@ -92,7 +93,7 @@ def _later(wished: int, present: int) -> bool:
 
 def _update(wish: UserWish, row: Row) -> Found:
     """What adds: texts, groups to join, a later expiry, enabling."""
-    options: dict[str, Any] = {key: text for key, text in wish.texts if text != row.get(key, "")}
+    options: dict[str, Any] = {key: text for key, text in wish.texts if text != plain_text(row.get(key, ""))}
     said = [f"change {', '.join(options)}"] if options else []
     joined = [group for group in wish.groups or () if group not in row["groups"]]
     if joined:
@@ -186,7 +187,7 @@ def _changed_token(wish: UserWish, token: TokenWish, row: Row, wanted: Declarati
     full = f"{wish.userid}!{token.id}"
     adds: dict[str, Any] = {}
     takes: dict[str, Any] = {}
-    if token.comment is not None and token.comment != row.get("comment", ""):
+    if token.comment is not None and token.comment != plain_text(row.get("comment", "")):
         adds["comment"] = token.comment
     if token.expire is not None and token.expire != row["expire"]:
         (adds if _later(token.expire, row["expire"]) else takes)["expire"] = expire_option(token.expire)

@@ -8,6 +8,8 @@ The plan is played through in memory, and every state on the way is judged, so t
 - there are two administrators who can log in, at least one of them in a realm that needs no other server. A cluster
   that has fewer to begin with may have fewer on the way, never less than it had, and must have two at the end;
 - the break-glass account works at the end, and a break-glass account that works is not broken on the way;
+- as soon as something is taken away, only those count of whom it is known that they are people: see Ground; and one
+  of the administrators who are left at the end does not expire soon;
 - whoever is hit by a second factor that a realm asks for has it; what may not be seen counts as missing;
 - the credential in use is accepted and has the privilege for each change, and is accepted after the last.
 """
@@ -15,7 +17,7 @@ The plan is played through in memory, and every state on the way is judged, so t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -23,22 +25,24 @@ from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_access 
     Directory,
     directory_of,
     has,
-    is_administrator,
     is_live,
 )
 from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_change import Phase
 from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_rules import counted, some
 from ansible_collections.pve.audit.plugins.module_utils.analyze.lockout_credential import (
     credential_obstacle,
+    cut_off_obstacle,
     missing_privilege,
 )
 from ansible_collections.pve.audit.plugins.module_utils.analyze.lockout_people import (
+    LASTING_DAYS,
     Ground,
     administrators,
     break_glass_obstacle,
     factor_obstacle,
+    lasting,
     local_only,
-    login_obstacle,
+    passed_over,
 )
 from ansible_collections.pve.audit.plugins.module_utils.analyze.lockout_state import apply_change
 
@@ -72,32 +76,53 @@ class Step:
 
 def find_lockouts(identity: Mapping[str, Any], changes: Changes, ground: Ground) -> list[Lockout]:
     """All reasons not to make the changes; empty when they are safe. Pure: nothing is asked, nothing is changed."""
-    if not changes:
+    if not changes and not ground.locks_root:
         return []
+    ground = _as_strict_as_needed(identity, changes, ground)
+    final = _state(identity, changes)
     found = list(_not_visible(identity))
-    final = directory_of(identity)
-    for change in changes:
-        apply_change(final, change)
     directory = directory_of(identity)
-    steps = [_step(directory, 0, ground)]
     for index, change in enumerate(changes):
         found += _credential(directory, ground, index, change)
         apply_change(directory, change)
-        steps.append(_step(directory, index + 1, ground))
         found += _second_factor(directory, final, ground, index, change)
     found += _credential_at_end(directory_of(identity), final, ground, changes)
-    found += _people(steps, changes, final, ground)
+    steps = _walk(identity, changes, ground)
+    found += _people(steps, identity, changes, ground)
+    found += _people_at_end(steps[-1], final, ground)
     found += _break_glass(steps, changes, ground)
     return _first_of_each(found)
 
 
 def administrators_of(identity: Mapping[str, Any], changes: Changes, ground: Ground) -> tuple[list[str], list[str]]:
     """The administrators who can log in before and after the changes, without the break-glass account."""
+    ground = _as_strict_as_needed(identity, changes, ground)
+    return administrators(directory_of(identity), ground), administrators(_state(identity, changes), ground)
+
+
+def _state(identity: Mapping[str, Any], changes: Changes) -> Directory:
     directory = directory_of(identity)
-    before = administrators(directory, ground)
     for change in changes:
         apply_change(directory, change)
-    return before, administrators(directory, ground)
+    return directory
+
+
+def _as_strict_as_needed(identity: Mapping[str, Any], changes: Changes, ground: Ground) -> Ground:
+    """Something is taken away in the later phases, and by whatever costs somebody the administrator's rights."""
+    takes = ground.strict or ground.locks_root or any(int(change["phase"]) >= Phase.REALM for change in changes)
+    if not takes:
+        pairs = pairwise(_walk(identity, changes, ground))
+        takes = any(set(before.people) - set(after.people) for before, after in pairs)
+    return replace(ground, strict=takes)
+
+
+def _walk(identity: Mapping[str, Any], changes: Changes, ground: Ground) -> list[Step]:
+    directory = directory_of(identity)
+    steps = [_step(directory, 0, ground)]
+    for index, change in enumerate(changes):
+        apply_change(directory, change)
+        steps.append(_step(directory, index + 1, ground))
+    return steps
 
 
 def _step(directory: Directory, made: int, ground: Ground) -> Step:
@@ -118,16 +143,18 @@ def _said(changes: Changes, index: int) -> str:
     return f"change {index + 1} ({str(changes[index]['sentence']).rstrip('.')})"
 
 
-def _people(steps: Sequence[Step], changes: Changes, final: Directory, ground: Ground) -> Iterator[Lockout]:
+def _people(steps: Sequence[Step], identity: Mapping[str, Any], changes: Changes, ground: Ground) -> Iterator[Lockout]:
     least = min(NEEDED, len(steps[0].people))
     least_local = min(1, len(steps[0].local))
     for before, after in pairwise(steps):
         least, least_local = max(least, min(NEEDED, len(before.people))), max(least_local, min(1, len(before.local)))
         lost = tuple(name for name in before.people if name not in after.people)
         if len(after.people) < least and lost:
+            others = passed_over(_state(identity, changes[: after.made]), ground)
             text = (
                 f"After {_said(changes, before.made)} {some(lost)} would be no administrator who can log in any more, "
                 f"and {_left(after.people)}; {NEEDED} are needed besides the break-glass account."
+                f"{_almost({name: why for name, why in others.items() if name not in lost})}"
             )
             yield Lockout("administrators", lost, text, before.made)
         elif len(after.local) < least_local and lost:
@@ -136,7 +163,6 @@ def _people(steps: Sequence[Step], changes: Changes, final: Directory, ground: G
                 "if the servers of the other realms are down, nobody can."
             )
             yield Lockout("local-administrator", lost, text, before.made)
-    yield from _people_at_end(steps[-1], final, ground)
 
 
 def _left(people: Sequence[str]) -> str:
@@ -146,35 +172,28 @@ def _left(people: Sequence[str]) -> str:
 def _people_at_end(last: Step, final: Directory, ground: Ground) -> Iterator[Lockout]:
     if len(last.people) < NEEDED:
         count = "nobody" if not last.people else f"only {some(last.people)}"
+        others = passed_over(final, ground)
         text = (
             f"At the end {count} would be an administrator who can log in; {NEEDED} people are needed besides the "
-            f"break-glass account.{_almost(last, final, ground)}"
+            f"break-glass account.{_almost(others)}"
         )
-        yield Lockout("administrators", _not_counted(last, final, ground), text)
+        yield Lockout("administrators", tuple(others), text)
     elif not last.local:
         text = (
             "At the end no administrator in a realm of type pam or pve could log in: "
             "if the servers of the other realms are down, nobody can."
         )
         yield Lockout("local-administrator", last.people, text)
-
-
-def _not_counted(last: Step, final: Directory, ground: Ground) -> tuple[str, ...]:
-    """Administrators who cannot log in."""
-    return tuple(
-        sorted(
-            name
-            for name in final.users
-            if ground.is_person(name)
-            and name not in last.people
-            and login_obstacle(final, name, ground)
-            and is_administrator(final, name)
+    elif ground.strict and not lasting(final, last.people, ground.now):
+        text = (
+            f"At the end every administrator who can log in would expire within {LASTING_DAYS} days: "
+            f"{some(last.people)}. Let at least one of them stay longer."
         )
-    )
+        yield Lockout("administrators", last.people, text)
 
 
-def _almost(last: Step, final: Directory, ground: Ground) -> str:
-    reasons = [f"{name} {login_obstacle(final, name, ground)}" for name in _not_counted(last, final, ground)]
+def _almost(others: Mapping[str, str]) -> str:
+    reasons = [f"{name} {why}" for name, why in others.items()]
     return f" Not counted: {some(reasons, 5)}." if reasons else ""
 
 
@@ -186,8 +205,7 @@ def _break_glass(steps: Sequence[Step], changes: Changes, ground: Ground) -> Ite
             text = f"After {_said(changes, before.made)} the break-glass account {name} {after.break_glass}."
             yield Lockout("break-glass", (name,), text, before.made)
             return
-    takes = any(int(change["phase"]) >= Phase.REALM for change in changes)
-    if takes and ground.break_glass is None:
+    if ground.strict and ground.break_glass is None:
         text = "No break-glass account is declared: declare break_glass before anything is taken away from anybody."
         yield Lockout("break-glass", (), text)
     elif ground.break_glass is not None and steps[-1].break_glass is not None:
@@ -232,7 +250,7 @@ def _credential(directory: Directory, ground: Ground, index: int, change: Mappin
 
 def _credential_at_end(start: Directory, final: Directory, ground: Ground, changes: Changes) -> Iterator[Lockout]:
     """It must be good for the next run as well."""
-    obstacle = credential_obstacle(final, ground)
+    obstacle = cut_off_obstacle(final, ground)
     if obstacle is None:
         everyone = has(start, ground.credential, "/access/groups", "User.Modify")
         lost = (

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_access import (
+    ROOT,
     Directory,
     has,
     has_any,
@@ -44,6 +45,13 @@ def credential_obstacle(directory: Directory, ground: Ground) -> str | None:
     if token.expire and token.expire < ground.now + _RUN:
         return f"the token {ground.credential} expires at {rfc3339(token.expire)}"
     return None
+
+
+def cut_off_obstacle(directory: Directory, ground: Ground) -> str | None:
+    """Why Proxmox VE would refuse the credential after the run; None when it would not."""
+    if ground.user == ROOT and ground.token is None and ground.root_locked:
+        return f"the Unix password of {ROOT} is locked"
+    return credential_obstacle(directory, ground)
 
 
 def _ticket_obstacle(directory: Directory, ground: Ground) -> str | None:

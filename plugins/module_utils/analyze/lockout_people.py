@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +16,18 @@ from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_access 
     is_administrator,
     is_live,
 )
+from ansible_collections.pve.audit.plugins.module_utils.analyze.lockout_paths import lost_privilege
 from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils.model.time import rfc3339
 
 LOCAL_TYPES = ("pam", "pve")
+LASTING_DAYS = 90
 _HOUR, _DAY = 3600, 86400
 _FACTOR = {"oath": "totp", "yubico": "yubico"}
+_NO_FACTS = (
+    "is a pam account, and nothing tells whether it has a usable Unix password: give nodes, which the role named_users "
+    "gathers"
+)
 
 
 @dataclass(frozen=True)
@@ -30,9 +36,11 @@ class Ground:
 
     `user` and `token` (its name, or None): the credential in use. `break_glass`: user id or None. `services`: accounts
     that are no people; `people`: those declared as such. The owner of the token in use counts only as one of these:
-    whether a program's account has a password cannot be seen. `unix`: accounts that are declared with a Unix account.
-    `nodes`: {node: {"unix_users": {name: {"usable_password": bool}}}}. Whoever expires within `min_hours_left` hours
-    does not count, and the break-glass account must last `break_glass_min_days` days. `now` is in epoch seconds."""
+    whether a program's account has a password cannot be seen. `strict`: something is taken away, and then nobody
+    counts but declared people, root@pam, and who has just logged in with a password. `root_locked`: the run will lock
+    the Unix password of root. `nodes`: {node: {"unix_users": {name: {"usable_password": bool}}}}. Whoever expires
+    within `min_hours_left` hours does not count, and the break-glass account must last `break_glass_min_days` days.
+    `now` is in epoch seconds."""
 
     user: str
     token: str | None
@@ -40,21 +48,35 @@ class Ground:
     break_glass: str | None = None
     services: frozenset[str] = frozenset()
     people: frozenset[str] = frozenset()
-    unix: frozenset[str] = frozenset()
     nodes: Mapping[str, Any] = field(default_factory=dict)
-    min_hours_left: int = 24
+    root_locked: bool = False
+    min_hours_left: int = 168
     break_glass_min_days: int = 90
+    strict: bool = False
 
     @property
     def credential(self) -> str:
         """The name of the credential in use, `user@realm` or `user@realm!token`."""
         return f"{self.user}!{self.token}" if self.token else self.user
 
+    @property
+    def locks_root(self) -> bool:
+        """Whether the run takes the Unix password of root away; not when it is known to be gone on every node."""
+        users = [facts["unix_users"] for facts in self.nodes.values()]
+        there = not users or any(names.get("root", {}).get("usable_password", True) for names in users)
+        return self.root_locked and there
+
+    def is_candidate(self, userid: str) -> bool:
+        """Whether the account is neither a program's nor the break-glass account."""
+        return userid not in self.services and userid != self.break_glass
+
     def is_person(self, userid: str) -> bool:
         """Whether the account may be one of the administrators that are needed."""
-        if userid in self.services or userid == self.break_glass:
+        if not self.is_candidate(userid):
             return False
-        return userid in self.people or userid != self.user or self.token is None
+        if userid in self.people or userid == ROOT:
+            return True
+        return self.token is None if userid == self.user else not self.strict
 
 
 def check_nodes(nodes: Mapping[str, Any]) -> None:
@@ -92,21 +114,17 @@ def _time_obstacle(account: Account, ground: Ground) -> str | None:
 
 
 def _password_obstacle(account: Account, userid: str, name: str, kind: str, ground: Ground) -> str | None:
+    """A password of the realm pam is one of Unix, on each node its own: Proxmox VE sets it on one node only."""
     if kind == "pve" and account.created and not account.password:
         return "is new and gets no password"
     if kind != "pam":
         return None
-    without = [node for node, facts in sorted(ground.nodes.items()) if not _has_unix_password(facts, name)]
-    if not without and (ground.nodes or userid == ROOT):
-        return None
-    declared = userid in ground.unix
-    if declared and (account.password if account.created else not ground.nodes):
-        return None
-    if declared and account.created:
-        return "is new and gets no password"
+    if userid == ROOT and ground.root_locked:
+        return "will have its Unix password locked"
     if not ground.nodes:
-        return "is a pam account, and nothing says that it has a Unix account with a password"
-    return f"has no Unix account with a usable password on {', '.join(without)}"
+        return None if userid == ROOT else _NO_FACTS
+    without = [node for node, facts in sorted(ground.nodes.items()) if not _has_unix_password(facts, name)]
+    return f"has no Unix account with a usable password on {', '.join(without)}" if without else None
 
 
 def _has_unix_password(facts: Mapping[str, Any], name: str) -> bool:
@@ -141,10 +159,30 @@ def administrators(directory: Directory, ground: Ground) -> list[str]:
         if ground.is_person(name)
         and login_obstacle(directory, name, ground) is None
         and is_administrator(directory, name)
+        and lost_privilege(directory, name) is None
     )
 
 
-def local_only(directory: Directory, names: list[str]) -> list[str]:
+def passed_over(directory: Directory, ground: Ground) -> dict[str, str]:
+    """Accounts that are administrators on / and yet none of the above, each with the reason in a few words."""
+    found = {}
+    for name in sorted(directory.users):
+        if ground.is_candidate(name) and is_administrator(directory, name):
+            lost = lost_privilege(directory, name)
+            undeclared = None if ground.is_person(name) else "is not declared as a person"
+            reason = undeclared or login_obstacle(directory, name, ground) or (f"has no {lost}" if lost else None)
+            if reason:
+                found[name] = reason
+    return found
+
+
+def lasting(directory: Directory, names: Sequence[str], now: float) -> list[str]:
+    """Those who do not expire within LASTING_DAYS days."""
+    until = now + LASTING_DAYS * _DAY
+    return [name for name in names if not 0 < directory.users[name].expire < until]
+
+
+def local_only(directory: Directory, names: Sequence[str]) -> list[str]:
     """Those that need no server but the cluster itself."""
     return [name for name in names if directory.realms.get(name.rpartition("@")[2], {}).get("type") in LOCAL_TYPES]
 
@@ -164,4 +202,5 @@ def break_glass_obstacle(directory: Directory, ground: Ground) -> str | None:
         return f"expires at {rfc3339(account.expire)}, within {ground.break_glass_min_days} days"
     if not is_administrator(directory, userid):
         return "does not have all privileges of the role Administrator on /"
-    return None
+    lost = lost_privilege(directory, userid)
+    return f"has no {lost}" if lost else None

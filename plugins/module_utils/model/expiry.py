@@ -13,19 +13,21 @@ from ansible_collections.pve.audit.plugins.module_utils.model.errors import Inpu
 NEVER = 0
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _EPOCH = re.compile(r"\d{1,11}", re.ASCII)
+# Shorter numbers, such as 20270630 and 365, are meant to be something else.
+_LEAST_EPOCH = 100_000_000
 
 
 def parse_expire(value: object) -> int:
     """Epoch seconds of the last second in which the account works; 0 for never.
 
     `value` is `never` (or empty, or 0), a date (its last second in UTC), or epoch seconds. A YAML date is a date.
-    Raises InputError for anything else.
+    Raises InputError for anything else, epoch seconds before 1973-03-03 included.
     """
     text = value.isoformat()[:10] if isinstance(value, date) else str(value).strip()
     if text in ("", "never"):
         return NEVER
     if _EPOCH.fullmatch(text):
-        return int(text)
+        return _epoch(text)
     try:
         if not _DATE.fullmatch(text):
             raise ValueError
@@ -38,4 +40,11 @@ def parse_expire(value: object) -> int:
             f"expire: {text!r} is no date: write never, a date such as 2027-06-30 (its last second in UTC), or epoch "
             "seconds"
         ) from None
+    return seconds
+
+
+def _epoch(text: str) -> int:
+    seconds = int(text)
+    if NEVER < seconds < _LEAST_EPOCH:
+        raise InputError(f"expire: {text!r} would be epoch seconds before 1974: is this a date? write 2027-06-30")
     return seconds

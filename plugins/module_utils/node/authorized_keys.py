@@ -59,6 +59,12 @@ def _named(blob: str) -> str:
     return data[4 : 4 + length].decode("ascii", "replace")
 
 
+def blobs_of(line: str) -> set[str]:
+    """The keys on a line, as base64; nothing for a comment."""
+    words = [] if line.lstrip().startswith("#") else line.split()
+    return {blob for kind, blob in itertools.pairwise(words) if _TYPE.fullmatch(kind)}
+
+
 def render(name: str, keys: Sequence[str]) -> bytes | None:
     """The content of the file, None for an account without keys. Raises InputError naming the account and the key."""
     lines = []
@@ -89,8 +95,20 @@ def rights_of(entry: pwd.struct_passwd) -> Iterator[None]:
 
 
 def bring_about(accounts: Sequence[Mapping[str, Any]], check_mode: bool) -> dict[str, Any]:
-    """The keys of each account, `{"name": str, "keys": [str]}`: all are checked before the first one is touched."""
-    wanted = {str(one["name"]): render(str(one["name"]), one["keys"]) for one in accounts}
+    """The keys of each account, `{"name": str, "keys": [str]}`: all are checked before the first one is touched.
+
+    With `without` instead of `keys`, these keys go, and all others stay.
+    """
+    wanted, without = {}, {}
+    for one in accounts:
+        name, given = str(one["name"]), one.get("keys")
+        if (given is None) is (one.get("without") is None):
+            raise InputError(f"say either keys or without for {name}")
+        text = render(name, one["without"] if given is None else given)
+        if given is None:
+            without[name] = set().union(*(blobs_of(line) for line in (text or b"").decode().splitlines()))
+        else:
+            wanted[name] = text
     diffs: list[dict[str, str]] = []
     changed, missing = [], []
     for name, content in wanted.items():
@@ -100,6 +118,10 @@ def bring_about(accounts: Sequence[Mapping[str, Any]], check_mode: bool) -> dict
             missing.append(name)
             continue
         found = _bring_one(entry, content, check_mode)
+        changed += [name] if found else []
+        diffs += found
+    for name, blobs in without.items():
+        found = _take_away(name, blobs, check_mode)
         changed += [name] if found else []
         diffs += found
     if missing and not check_mode and any(wanted[name] for name in missing):
@@ -118,6 +140,29 @@ def _bring_one(entry: pwd.struct_passwd, content: bytes | None, check_mode: bool
                 diffs += _bring_file(path, wanted, entry, check_mode)
             except OSError as error:
                 raise InputError(f"{path} of {entry.pw_name} cannot be changed: {error.strerror}") from error
+    return diffs
+
+
+def _take_away(name: str, blobs: set[str], check_mode: bool) -> list[dict[str, str]]:
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        return []
+    diffs = []
+    with rights_of(entry):
+        for file in FILES:
+            path = os.path.join(entry.pw_dir, ".ssh", file)
+            # That of root is a link into /etc/pve, and nobody else can have made it.
+            path = os.path.realpath(path) if entry.pw_uid == 0 else path
+            found = read_state(path)
+            if found is None:
+                continue
+            lines = found.content.decode("utf-8", "surrogateescape").splitlines(keepends=True)
+            kept = "".join(line for line in lines if not blobs_of(line) & blobs).encode("utf-8", "surrogateescape")
+            if kept != found.content:
+                diffs.append(show_diff(path, found.content, kept))
+                if not check_mode:
+                    write_file(Wanted(path, kept, found.mode))
     return diffs
 
 

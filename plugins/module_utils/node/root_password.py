@@ -91,6 +91,7 @@ def _reason(name: str, machine: Machine) -> str | None:
 def bring_about(params: dict[str, Any], machine: Machine, check_mode: bool) -> dict[str, Any]:
     """Set or lock. Raises InputError, then nothing was changed."""
     old = read_hash(machine)
+    warnings: list[str] = []
     if params["state"] == "set":
         check_hash(params["hash"] or "")
         changed = old != params["hash"]
@@ -99,14 +100,20 @@ def bring_about(params: dict[str, Any], machine: Machine, check_mode: bool) -> d
     else:
         changed = not old.startswith(("!", "*"))
         if changed:
-            _check_administrators(params["administrators"], params["minimum"], machine)
+            try:
+                _check_administrators(params["administrators"], params["minimum"], machine)
+            except InputError as error:
+                # Who is to be an administrator may be made by the run that is only looked at here.
+                if not check_mode:
+                    raise
+                warnings.append(f"as it is now, {error}")
         if changed and not check_mode:
             _must(machine.run(["usermod", "-L", "root"]))
     after = {"set": "as declared", "locked": "locked"}[params["state"]]
     before = "locked" if old.startswith(("!", "*")) else "another one"
     headers = {"before_header": "password of root", "after_header": "password of root"}
     diff = {"before": f"{before}\n", "after": f"{after}\n", **headers}
-    return {"changed": changed, "diff": diff if changed else {}}
+    return {"changed": changed, "diff": diff if changed else {}, "warnings": warnings}
 
 
 def _check_administrators(names: Sequence[str], minimum: int, machine: Machine) -> None:

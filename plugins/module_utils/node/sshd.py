@@ -14,7 +14,7 @@ import ipaddress
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -28,6 +28,10 @@ MARKER = "# Managed by pve.audit.sshd_config"
 BASE = "/etc/ssh"
 OURS = {"permitrootlogin", "denyusers", "match", "include"}
 MAX_DEPTH = 16
+_RENAMED = {
+    "challengeresponseauthentication": "kbdinteractiveauthentication",
+    "pubkeyacceptedkeytypes": "pubkeyacceptedalgorithms",
+}
 _DIRECTIVE = re.compile(r'\s*"?([A-Za-z][A-Za-z0-9]*)"?(?:\s*=\s*|\s+|$)(.*)$')
 _KEYWORD = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 # Not in anybody's cluster, unless it was given; the first of each that is in no network is the stranger.
@@ -86,15 +90,21 @@ def contains(networks: Sequence[Network], address: str) -> bool:
     return any(host.version == network.version and host in network for network in networks)
 
 
-def render(networks: Sequence[Network], settings: Mapping[str, Any]) -> str:
-    """Our drop-in. Raises InputError for a setting that is not one line, or that is ours to set."""
+def render(networks: Sequence[Network], settings: Mapping[str, Any], superusers: Sequence[str] = ("root",)) -> str:
+    """Our drop-in; `superusers` are all accounts with uid 0.
+
+    Raises InputError for a setting that is not one line, or that is ours to set.
+    """
     nobody = ",".join(["*", *(f"!{_short(network)}" for network in networks)])
     lines = [f"{MARKER}; changes by hand are undone.", "PermitRootLogin prohibit-password"]
     lines += [f"{keyword} {_value(keyword, value)}" for keyword, value in settings.items()]
     lines += ["", "# Migration, replication and consoles between nodes need root, with a key, and from nowhere else."]
-    lines += [f"Match User root Address {nobody}", "    DenyUsers root"]
+    # The first rule is also for a peer that has no address (vsock), which no Address matches. The second one holds
+    # where the DenyUsers of a later Match takes the place of the first.
+    lines += ["DenyUsers " + " ".join(f"{name}@{nobody}" for name in superusers)]
+    lines += [f"Match User {','.join(superusers)} Address {nobody}", f"    DenyUsers {' '.join(superusers)}"]
     # In a block of its own, because a Match of a later file would win over the value above.
-    lines += ["Match User root", "    PermitRootLogin prohibit-password", "Match All"]
+    lines += [f"Match User {','.join(superusers)}", "    PermitRootLogin prohibit-password", "Match All"]
     return "\n".join(lines) + "\n"
 
 
@@ -173,10 +183,13 @@ def find_rival(before: Sequence[Line], settings: Mapping[str, Any]) -> Line | No
     return next((line for line in before if line.keyword in mine), None)
 
 
-def stage_main(text: str, ours: str, candidate: str | None, expand: Callable[[str], Sequence[str]]) -> str:
+def stage_main(
+    text: str, ours: str, candidate: str | None, expand: Callable[[str], Sequence[str]], until: bool = False
+) -> str:
     """The main file, reading `candidate` where it reads our file; None leaves our file out.
 
-    The lines keep their numbers. Raises InputError when it does not include our file itself.
+    The lines keep their numbers; with `until`, what comes after our file is left out. Raises InputError when it does
+    not include our file itself.
     """
     lines, hits = text.splitlines(), 0
     for line in directives("", text):
@@ -184,9 +197,12 @@ def stage_main(text: str, ours: str, candidate: str | None, expand: Callable[[st
             continue
         hits += 1
         files = [file for pattern in line.arguments for file in _expanded(pattern, ours, expand)]
+        files = files[: files.index(ours) + 1] if until else files
         named = [candidate if file == ours else file for file in files]
         quoted = " ".join(f'"{file}"' for file in named if file is not None)
         lines[line.number - 1] = f"Include {quoted}" if quoted else "# nothing to include"
+        if until:
+            return "\n".join(lines[: line.number]) + "\n"
     if not hits:
         raise InputError(not_included(ours))
     return "\n".join(lines) + "\n"
@@ -217,6 +233,7 @@ class Account:
     name: str
     groups: tuple[str, ...]
     has_key: bool
+    superuser: bool = False
 
 
 def refusal(effective: Effective, account: Account, address: str) -> str | None:
@@ -230,7 +247,7 @@ def refusal(effective: Effective, account: Account, address: str) -> str | None:
         return "DenyGroups names a group of it"
     if lists["allowgroups"] and not any(_wild(one, group) for one in lists["allowgroups"] for group in account.groups):
         return "AllowGroups names no group of it"
-    if account.name == "root" and _one(effective, "permitrootlogin") in ("no", "forced-commands-only"):
+    if account.superuser and _one(effective, "permitrootlogin") in ("no", "forced-commands-only"):
         return f"PermitRootLogin is {_one(effective, 'permitrootlogin')}"
     return None
 
@@ -250,7 +267,7 @@ def key_refusal(effective: Effective, account: Account) -> str | None:
 
 def password_allowed(effective: Effective, account: Account) -> bool:
     """Whether the account could log in without a key."""
-    if account.name == "root" and _one(effective, "permitrootlogin") != "yes":
+    if account.superuser and _one(effective, "permitrootlogin") != "yes":
         return False
     return "yes" in (_one(effective, "passwordauthentication"), _one(effective, "kbdinteractiveauthentication"))
 
@@ -291,6 +308,16 @@ def match_addresses(patterns: str, address: str) -> bool:
             return False
         found = found or hit
     return found
+
+
+def find_override(settings: Iterable[str], wanted: Effective, found: Effective) -> tuple[str, str, str] | None:
+    """The first setting that counts for nothing: its keyword, its value, and the one that a Match block gives it."""
+    for keyword in settings:
+        key = _RENAMED.get(keyword.lower(), keyword.lower())
+        # Lists outside of Match blocks add up.
+        if any(value not in found.get(key, []) for value in wanted.get(key, [])):
+            return keyword, " ".join(wanted[key]), " ".join(found.get(key, []))
+    return None
 
 
 def probes(networks: Sequence[Network]) -> list[str]:

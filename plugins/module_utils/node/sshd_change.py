@@ -21,12 +21,18 @@ from ansible_collections.pve.audit.plugins.module_utils.node.managed_file import
     show_diff,
     write_file,
 )
-from ansible_collections.pve.audit.plugins.module_utils.node.sshd import parse_networks, render
+from ansible_collections.pve.audit.plugins.module_utils.node.sshd import (
+    parse_networks,
+    probes,
+    render,
+    strangers,
+)
 from ansible_collections.pve.audit.plugins.module_utils.node.sshd_check import (
     Proof,
     SshdPlaces,
     check_order,
     prove,
+    prove_settings,
     staged,
 )
 from ansible_collections.pve.audit.plugins.module_utils.node.sshd_commit import (
@@ -41,7 +47,11 @@ from ansible_collections.pve.audit.plugins.module_utils.node.sshd_commit import 
     undo,
     undone_at,
 )
-from ansible_collections.pve.audit.plugins.module_utils.node.sshd_session import Session, find_session
+from ansible_collections.pve.audit.plugins.module_utils.node.sshd_session import (
+    Session,
+    find_session,
+    superusers,
+)
 
 
 @dataclass(frozen=True)
@@ -101,9 +111,10 @@ def _wanted(params: Mapping[str, Any], host: Host) -> Wanted | None:
     if not params["root_addresses"]:
         raise InputError(
             "root_addresses is empty: root could log in from nowhere, which breaks migration and replication; name the"
-            " addresses of all nodes of the cluster"
+            " addresses of all nodes of the cluster (with the role named_users in"
+            " pve_audit_named_users_unix_sshd_management_addresses)"
         )
-    text = render(parse_networks(params["root_addresses"]), params["settings"])
+    text = render(parse_networks(params["root_addresses"]), params["settings"], superusers())
     return Wanted(host.path, text.encode(), 0o644, host.owner, host.owner)
 
 
@@ -117,7 +128,14 @@ def _validate(
         problem = asked.check()
         if problem:
             raise InputError(_blame(problem, before, host, session))
-        return prove(asked, parse_networks(params["root_addresses"]) if wanted else [], session)
+        networks = parse_networks(params["root_addresses"]) if wanted else []
+        proofs = prove(asked, networks, superusers(), session)
+        if wanted:
+            # From inside and from outside, because a Match may ask for either.
+            places = [probes(networks)[0], strangers(networks)[0]]
+            people = dict.fromkeys(["root", *params["accounts"], *([session.user] if session else [])])
+            prove_settings(asked, params["settings"], [(user, address) for user in people for address in places])
+        return proofs
 
 
 def _blame(problem: str, before: FileState | None, host: Host, session: Session | None) -> str:

@@ -18,6 +18,7 @@ from ansible_collections.pve.audit.plugins.module_utils.node.command import Outc
 from ansible_collections.pve.audit.plugins.module_utils.node.sshd import (
     Effective,
     Network,
+    find_override,
     find_rival,
     key_refusal,
     not_included,
@@ -30,6 +31,9 @@ from ansible_collections.pve.audit.plugins.module_utils.node.sshd import (
     strangers,
 )
 from ansible_collections.pve.audit.plugins.module_utils.node.sshd_session import Session, find_account
+
+# What sshd takes for the address of a peer that has none: vsock, or a pipe.
+NO_ADDRESS = "UNKNOWN"
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,10 @@ class Proof:
 class Staged:
     """A configuration as it would be, in a directory of its own. Every question goes to the real sshd."""
 
-    def __init__(self, main: str, names: Mapping[str, str], run: Runner, session: Session | None) -> None:
-        self._main, self._names, self._run = main, names, run
+    def __init__(
+        self, main: str, reference: str, names: Mapping[str, str], run: Runner, session: Session | None
+    ) -> None:
+        self._main, self._reference, self._names, self._run = main, reference, names, run
         self._server = (session.server or "127.0.0.1", session.port) if session else ("127.0.0.1", "22")
 
     def check(self) -> str | None:
@@ -77,8 +83,16 @@ class Staged:
             raise InputError(f"sshd cannot say what counts for {user} at {address}: {self._words(outcome)}")
         return parse_effective(outcome.stdout)
 
-    def _ask(self, *arguments: str) -> Outcome:
-        outcome = self._run(["sshd", "-f", self._main, *arguments])
+    def reference(self, host_keys: Sequence[str]) -> Effective:
+        """What counts for everybody as long as nothing is read after our file. Raises InputError."""
+        keys = [word for path in host_keys for word in ("-h", path)]
+        outcome = self._ask("-T", *keys, main=self._reference)
+        if not outcome.ok:
+            raise InputError(f"sshd cannot say what the settings mean: {self._words(outcome)}")
+        return parse_effective(outcome.stdout)
+
+    def _ask(self, *arguments: str, main: str | None = None) -> Outcome:
+        outcome = self._run(["sshd", "-f", main or self._main, *arguments])
         if outcome.missing or outcome.timed_out:
             raise InputError(f"the configuration of sshd cannot be validated: {outcome.stderr}")
         return outcome
@@ -98,12 +112,17 @@ def staged(content: str | None, places: SshdPlaces, run: Runner, session: Sessio
     Raises InputError when the main file cannot be read or does not include our file.
     """
     with tempfile.TemporaryDirectory(prefix="pve-audit-sshd-") as root:
-        main, candidate = os.path.join(root, "sshd_config"), os.path.join(root, "candidate.conf")
-        text = stage_main(read_text(places.main), places.path, None if content is None else candidate, expand)
-        for path, inside in ((main, text), (candidate, content or "")):
+        main, reference, candidate = (
+            os.path.join(root, name) for name in ("sshd_config", "reference", "candidate.conf")
+        )
+        text, new = read_text(places.main), None if content is None else candidate
+        files = {main: stage_main(text, places.path, new, expand), candidate: content or ""}
+        files[reference] = stage_main(text, places.path, new, expand, until=True)
+        for path, inside in files.items():
             with open(path, "w", encoding="utf-8", errors="surrogateescape") as stream:
                 stream.write(inside)
-        yield Staged(main, {main: places.main, candidate: places.path}, run, session)
+        names = {main: places.main, reference: places.main, candidate: places.path}
+        yield Staged(main, reference, names, run, session)
 
 
 def read_text(path: str) -> str:
@@ -133,16 +152,33 @@ def check_order(settings: Mapping[str, Any], places: SshdPlaces) -> None:
         )
 
 
-def prove(asked: Staged, networks: Sequence[Network], session: Session | None) -> list[Proof]:
+def prove(asked: Staged, networks: Sequence[Network], names: Sequence[str], session: Session | None) -> list[Proof]:
     """What sshd would do with root from everywhere that matters, and with the session that is at work.
 
-    Raises InputError when that is not what it should: nobody is to be locked out, and no stranger let in.
+    `names` are all accounts with uid 0. Raises InputError when that is not what it should: nobody is to be locked out,
+    and no stranger let in.
     """
     proofs = [_prove_root(asked, address) for address in (probes(networks) if networks else [])]
-    proofs += [_prove_stranger(asked, address) for address in (strangers(networks) if networks else [])]
+    outside = [*strangers(networks), NO_ADDRESS] if networks else []
+    proofs += [_prove_stranger(asked, name, address) for name in names for address in outside]
     if session:
         proofs.append(_prove_session(asked, session))
     return proofs
+
+
+def prove_settings(asked: Staged, settings: Mapping[str, Any], logins: Sequence[tuple[str, str]]) -> None:
+    """Raises InputError when a Match block that is read after our file has other values for one of these logins."""
+    wanted: Effective | None = None
+    for user, address in logins if settings else ():
+        found = asked.effective(user, address)
+        wanted = wanted or asked.reference(found.get("hostkey", []))
+        other = find_override(settings, wanted, found)
+        if other:
+            keyword, value, instead = other
+            raise InputError(
+                f"{keyword} would be {instead or 'nothing'} for {user} at {address}, and not {value} as declared: a"
+                " Match block of the configuration of sshd says so; remove it there, nothing was changed"
+            )
 
 
 def _prove_root(asked: Staged, address: str) -> Proof:
@@ -155,12 +191,12 @@ def _prove_root(asked: Staged, address: str) -> Proof:
     return Proof("root", address, True)
 
 
-def _prove_stranger(asked: Staged, address: str) -> Proof:
-    effective = asked.effective("root", address)
-    reason = refusal(effective, find_account("root", []), address)
+def _prove_stranger(asked: Staged, name: str, address: str) -> Proof:
+    effective = asked.effective(name, address)
+    reason = refusal(effective, find_account(name, []), address)
     if not reason:
-        raise InputError(f"root could still log in from {address}: look for Match blocks in sshd_config")
-    return Proof("root", address, False, reason)
+        raise InputError(f"{name} could still log in from {address}: look for Match blocks in sshd_config")
+    return Proof(name, address, False, reason)
 
 
 def _prove_session(asked: Staged, session: Session) -> Proof:
@@ -168,7 +204,8 @@ def _prove_session(asked: Staged, session: Session) -> Proof:
     if reason:
         raise InputError(
             f"{session.user} at {session.address}, the login of this very session, would be refused afterwards:"
-            f" {reason}; allow that address or use another account, nothing was changed"
+            f" {reason}; allow that address in root_addresses (with the role named_users in"
+            " pve_audit_named_users_unix_sshd_management_addresses) or use another account, nothing was changed"
         )
     return Proof(session.user, session.address, True)
 

@@ -80,7 +80,12 @@ def find_account(name: str, key_files: Sequence[str]) -> Account:
         except KeyError:
             continue
     paths = [_key_path(pattern, entry) for pattern in key_files if pattern != "none"]
-    return Account(name, tuple(groups), any(_has_key(path) for path in paths))
+    return Account(name, tuple(groups), any(_has_key(path) for path in paths), entry.pw_uid == 0)
+
+
+def superusers() -> list[str]:
+    """All accounts with uid 0, root first: sshd tells them apart by their names."""
+    return ["root", *sorted({entry.pw_name for entry in pwd.getpwall() if entry.pw_uid == 0} - {"root"})]
 
 
 def _key_path(pattern: str, entry: pwd.struct_passwd) -> str:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,22 +13,43 @@ from ansible_collections.pve.audit.plugins.module_utils.pve.change import (
     Change,
     Record,
     Request,
-    checked_name,
     rows,
     send,
 )
 from ansible_collections.pve.audit.plugins.module_utils.pve.identity_rows import acl_row
+from ansible_collections.pve.audit.plugins.module_utils.pve.names import (
+    ROOT,
+    full_token_name,
+    grantable_path,
+    group_name,
+    normal_path,
+    role_name,
+    user_name,
+)
 from ansible_collections.pve.audit.plugins.module_utils.pve.session import Api, ChangeApi
 
 # Besides Permissions.Modify, who may see and change the grants of a path. [PVE::RPCEnvironment check_perm_modify]
 _OWNERS = {"/storage/": "Datastore.Allocate", "/vms/": "VM.Allocate", "/pool/": "Pool.Allocate"}
 
 
-def normal_path(path: str) -> str:
-    """The path as Proxmox VE stores it. Raises InputError for an empty one. [PVE::AccessControl normalize_path]"""
-    if not path.strip():
-        raise InputError("path is empty: the root of all objects is /")
-    return "/" + re.sub(r"/+", "/", path.strip()).strip("/")
+_NAMES = {"user": user_name, "group": group_name, "token": full_token_name}
+
+
+def wanted_grant(params: Mapping[str, Any]) -> Record:
+    """The options, the path as it is stored. Raises InputError for what Proxmox VE would refuse or not keep."""
+    kind, absent = params["type"], params["state"] == "absent"
+    ugid = _NAMES[kind]("ugid", params["ugid"])
+    if ugid == ROOT and kind == "user" and not absent:
+        raise InputError(
+            "root@pam is always Administrator on everything, and Proxmox VE stores no grant for it: leave this out"
+        )
+    return {
+        "path": normal_path(params["path"]) if absent else grantable_path(params["path"]),
+        "type": kind,
+        "ugid": ugid,
+        "roleid": role_name("roleid", params["roleid"]),
+        "propagate": params["propagate"],
+    }
 
 
 def read_grant(api: Api, grant: Mapping[str, Any]) -> Record:
@@ -90,13 +110,7 @@ def _request(verb: str, grant: Mapping[str, Any], more: Mapping[str, Any]) -> Re
 
 def ensure_acl(api: ChangeApi, params: Mapping[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
     """Bring the grant about. Raises AuditError."""
-    wanted = {
-        "path": normal_path(params["path"]),
-        "type": params["type"],
-        "ugid": checked_name("ugid", params["ugid"]),
-        "roleid": checked_name("roleid", params["roleid"]),
-        "propagate": params["propagate"],
-    }
+    wanted = wanted_grant(params)
     grant = read_grant(api, wanted)
     change = plan_acl_absent(grant) if params["state"] == "absent" else plan_acl(grant, wanted)
     send(api, change, check_mode)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils.model.texts import plain_text
 from ansible_collections.pve.audit.plugins.module_utils.pve.change import (
     Change,
     Record,
@@ -22,6 +23,7 @@ from ansible_collections.pve.audit.plugins.module_utils.pve.change import (
     updated,
 )
 from ansible_collections.pve.audit.plugins.module_utils.pve.identity_rows import group_row, role_row
+from ansible_collections.pve.audit.plugins.module_utils.pve.names import group_name, new_role_name, role_name
 from ansible_collections.pve.audit.plugins.module_utils.pve.session import Api, ChangeApi
 
 
@@ -60,10 +62,11 @@ def plan_group_absent(group: Record) -> Change:
 
 def ensure_group(api: ChangeApi, params: Mapping[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
     """Bring the group about. Raises AuditError."""
-    groupid = checked_name("groupid", params["groupid"])
+    groupid = group_name("groupid", params["groupid"])
+    comment = None if params["comment"] is None else plain_text(params["comment"])
     group = read_group(api, groupid)
     absent = params["state"] == "absent"
-    change = plan_group_absent(group) if absent else plan_group(group, groupid, params["comment"])
+    change = plan_group_absent(group) if absent else plan_group(group, groupid, comment)
     send(api, change, check_mode)
     return change, {"group": change.after}
 
@@ -80,9 +83,10 @@ def plan_role(role: Record, roleid: str, privs: list[str] | None, append: bool =
     """Create the role or change its privileges.
 
     An update without privileges would empty the role, so it is never sent. [PVE::API2::Role update_role]
-    Raises InputError for a change of a built-in role.
+    Raises InputError for a change of a built-in role, and for a new one with a name that Proxmox VE keeps for itself.
     """
     if not role:
+        new_role_name("roleid", roleid)
         given = {"privs": sorted(set(privs))} if privs else {}
         request = Request(
             f"create the role {roleid}", "POST", ("access", "roles"), parameters({"roleid": roleid, **given})
@@ -117,10 +121,10 @@ def _refuse_special(role: Record) -> None:
 
 def ensure_role(api: ChangeApi, params: Mapping[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
     """Bring the role about. Raises AuditError."""
-    roleid = checked_name("roleid", params["roleid"])
-    privs = None if params["privs"] is None else [checked_name("privs", priv) for priv in params["privs"]]
-    role = read_role(api, roleid)
     absent = params["state"] == "absent"
+    roleid = (checked_name if absent else role_name)("roleid", params["roleid"])
+    privs = None if params["privs"] is None else [checked_name("privs", priv) for priv in params["privs"] if priv]
+    role = read_role(api, roleid)
     change = plan_role_absent(role) if absent else plan_role(role, roleid, privs, params["append"])
     send(api, change, check_mode)
     return change, {"role": change.after}

@@ -54,8 +54,9 @@ def plan_options() -> Spec:
     return {
         "declaration": {"type": "dict", "required": True, "options": _declaration()},
         "nodes": {"type": "dict", "default": {}},
+        "root_locked": {"type": "bool", "default": False},
         "fail_on_lockout": {"type": "bool", "default": True},
-        "min_hours_left": {"type": "int", "default": 24},
+        "min_hours_left": {"type": "int", "default": 168},
         "break_glass_min_days": {"type": "int", "default": 90},
     }
 

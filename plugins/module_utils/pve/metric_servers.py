@@ -28,6 +28,7 @@ from ansible_collections.pve.audit.plugins.module_utils.pve.change import (
     send,
 )
 from ansible_collections.pve.audit.plugins.module_utils.pve.identity_rows import as_bool, as_int
+from ansible_collections.pve.audit.plugins.module_utils.pve.names import config_name
 from ansible_collections.pve.audit.plugins.module_utils.pve.session import Api, ChangeApi
 
 # What each kind knows besides server, port and enabled, and what Proxmox VE takes when it is not set.
@@ -216,7 +217,8 @@ def plan_server_absent(current: Record) -> Change:
 
 def ensure_server(api: ChangeApi, params: Mapping[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
     """Bring the metric server about. Raises AuditError."""
-    current = read_server(api, checked_name("id", params["id"]))
-    change = plan_server_absent(current) if params["state"] == "absent" else plan_server(current, params)
+    absent = params["state"] == "absent"
+    current = read_server(api, (checked_name if absent else config_name)("id", params["id"]))
+    change = plan_server_absent(current) if absent else plan_server(current, params)
     send(api, change, check_mode)
     return change, {"metric_server": change.after}

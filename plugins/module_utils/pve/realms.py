@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils.model.texts import plain_text
 from ansible_collections.pve.audit.plugins.module_utils.pve.change import (
     Change,
     Record,
@@ -35,6 +36,7 @@ _TFA_OPTIONS = {
     "yubico": {"tfa_yubico_id": "id", "tfa_yubico_key": "key", "tfa_yubico_url": "url"},
 }
 _TFA_DEFAULTS = {"digits": "6", "step": "30"}
+_TFA_LIMITS = {"tfa_digits": (6, 8, "from 6 to 8"), "tfa_step": (10, None, "at least 10")}
 _SECRET = "tfa_yubico_key"
 
 
@@ -64,6 +66,9 @@ def wanted_tfa(current: Mapping[str, str], wanted: Mapping[str, Any]) -> dict[st
     allowed = _TFA_OPTIONS.get(kind, {})
     if wrong := sorted(set(given) - set(allowed)):
         raise InputError(f"{', '.join(wrong)} cannot be used with the second factor {kind!r} of this realm")
+    for name, (least, most, limits) in _TFA_LIMITS.items():
+        if name in given and (given[name] < least or (most is not None and given[name] > most)):
+            raise InputError(f"{name} must be {limits}, not {given[name]}")
     if kind == "none":
         return {}
     tfa = dict(current) if current.get("type") == kind else {"type": kind}
@@ -101,7 +106,7 @@ def plan_realm(config: Mapping[str, Any], wanted: Mapping[str, Any]) -> Change:
     gone = []
     comment, default = wanted["comment"], wanted["default"]
     if comment is not None:
-        comment = comment or _OWN_COMMENTS.get(str(config.get("type")), "")
+        comment = plain_text(comment) or _OWN_COMMENTS.get(str(config.get("type")), "")
     after = {
         **config,
         **{name: value for name, value in (("comment", comment), ("default", default)) if value is not None},

@@ -63,6 +63,10 @@ class ChangeApi(Api, Protocol):
     def uses_token(self) -> bool:
         """True when the connection has an API token, which may not do all that its account may."""
 
+    @property
+    def token(self) -> str | None:
+        """The API token in use with its account, `user@realm!name`; None with a password."""
+
     def write(
         self, method: str, path: Collection[str], params: Mapping[str, Any], *, what: str, secrets: Collection[str] = ()
     ) -> Any:
@@ -165,6 +169,12 @@ class Session:
     def uses_token(self) -> bool:
         """True when the connection has an API token, which may not do all that its account may."""
         return bool(self._credentials.token_id)
+
+    @property
+    def token(self) -> str | None:
+        """The API token in use with its account, `user@realm!name`; None with a password."""
+        name = self._credentials.token_name
+        return f"{self.user}!{name}" if name else None
 
     def write(
         self, method: str, path: Collection[str], params: Mapping[str, Any], *, what: str, secrets: Collection[str] = ()

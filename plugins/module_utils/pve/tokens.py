@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError, NotAnApiError, RefusedError
 from ansible_collections.pve.audit.plugins.module_utils.model.expiry import parse_expire
+from ansible_collections.pve.audit.plugins.module_utils.model.texts import plain_text
 from ansible_collections.pve.audit.plugins.module_utils.pve.change import (
     Change,
     Record,
@@ -24,19 +25,21 @@ from ansible_collections.pve.audit.plugins.module_utils.pve.change import (
     send,
     updated,
 )
+from ansible_collections.pve.audit.plugins.module_utils.pve.guards import refuse_own_token
+from ansible_collections.pve.audit.plugins.module_utils.pve.names import token_name, user_name
 from ansible_collections.pve.audit.plugins.module_utils.pve.session import ChangeApi
 from ansible_collections.pve.audit.plugins.module_utils.pve.users import read_user
 
 
 def wanted_token(params: Mapping[str, Any]) -> Record:
     """The options in Proxmox VE's names, None for what was left out. Raises InputError."""
-    userid, name = checked_name("userid", params["userid"]), checked_name("name", params["name"])
+    userid, name = user_name("userid", params["userid"]), checked_name("name", params["name"])
     if "!" in name:
         raise InputError(f"name {name!r} is more than the name: give alice@pve as userid, and ci as name")
     return {
         "userid": userid,
         "tokenid": name,
-        "comment": params["comment"],
+        "comment": None if params["comment"] is None else plain_text(params["comment"]),
         "expire": None if params["expire"] is None else parse_expire(params["expire"]),
         "privsep": params["privsep"],
     }
@@ -80,17 +83,23 @@ def plan_token_absent(token: Record) -> Change:
     return Change(token, {}, (Request(f"delete the token {token['full_tokenid']}", "DELETE", path),))
 
 
-def ensure_token(api: ChangeApi, params: Mapping[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
+def ensure_token(
+    api: ChangeApi, params: Mapping[str, Any], check_mode: bool, now: float
+) -> tuple[Change, dict[str, Any]]:
     """Bring the token about. Raises AuditError."""
     wanted = wanted_token(params)
+    absent = params["state"] == "absent"
+    if not absent:
+        token_name("name", wanted["tokenid"])
     userid = wanted["userid"]
     user = read_user(api, userid)
     token = find_token(user, userid, wanted["tokenid"])
-    if params["state"] == "absent":
-        change = plan_token_absent(token)
+    change = plan_token_absent(token) if absent else plan_token(token, wanted, params["regenerate"])
+    if token and change.changed:
+        refuse_own_token(api, token, change.after, params, now)
+    if absent:
         send(api, change, check_mode)
         return change, {"token": {}}
-    change = plan_token(token, wanted, params["regenerate"])
     if not user and not check_mode:
         raise InputError(
             f"the token {userid}!{wanted['tokenid']} cannot be made: there is no user {userid}, create it first"

@@ -10,15 +10,16 @@ replaces the groups as a whole unless `append` is set. [PVE::API2::User update_u
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError, RefusedError
+from ansible_collections.pve.audit.plugins.module_utils.model.errors import ForbiddenError, InputError, RefusedError
 from ansible_collections.pve.audit.plugins.module_utils.model.expiry import parse_expire
+from ansible_collections.pve.audit.plugins.module_utils.model.texts import plain_text
 from ansible_collections.pve.audit.plugins.module_utils.pve.change import (
     Change,
     Record,
     Request,
-    checked_name,
     differing,
     parameters,
     read_detail,
@@ -26,11 +27,28 @@ from ansible_collections.pve.audit.plugins.module_utils.pve.change import (
     send,
     updated,
 )
-from ansible_collections.pve.audit.plugins.module_utils.pve.identity_rows import user_row
+from ansible_collections.pve.audit.plugins.module_utils.pve.guards import (
+    is_live,
+    last_administrator,
+    refuse_own_account,
+)
+from ansible_collections.pve.audit.plugins.module_utils.pve.identity_rows import (
+    legacy_factors,
+    realm_row,
+    tfa_row,
+    user_row,
+)
+from ansible_collections.pve.audit.plugins.module_utils.pve.names import ROOT, group_name, user_name
 from ansible_collections.pve.audit.plugins.module_utils.pve.session import Api, ChangeApi
 
 TEXTS = ("firstname", "lastname", "email", "comment")
-ROOT = "root@pam"
+_LEFT = {
+    "unproven": "{} is disabled, expired or locked, so that its password could not be tried: it was left as it is",
+    "factorless": (
+        "the password of {} was refused, which says nothing about it: the realm asks for a second factor, none of this "
+        "user could be seen, and without one the right password is refused too; it was left as it is"
+    ),
+}
 
 
 def read_user(api: Api, userid: str) -> Record:
@@ -51,11 +69,11 @@ def wanted_user(params: Mapping[str, Any]) -> Record:
     """The options in Proxmox VE's names, None for what was left out. Raises InputError."""
     groups = params["groups"]
     return {
-        "userid": checked_name("userid", params["userid"]),
+        "userid": user_name("userid", params["userid"]),
         "enable": params["enabled"],
         "expire": None if params["expire"] is None else parse_expire(params["expire"]),
-        **{name: params[name] for name in TEXTS},
-        "groups": None if groups is None else sorted({checked_name("groups", group) for group in groups}),
+        **{name: None if params[name] is None else plain_text(params[name]) for name in TEXTS},
+        "groups": None if groups is None else sorted({group_name("groups", group) for group in groups if group}),
         "groups_append": params["groups_append"],
         "password": params["password"],
         "update_password": params["update_password"],
@@ -114,8 +132,7 @@ def visible(user: Mapping[str, Any]) -> Record:
 
 def can_log_in(user: Mapping[str, Any], now: float) -> bool:
     """Whether a right password is accepted. [PVE::AccessControl check_user_enabled]"""
-    expired = 0 < user["expire"] < now
-    return bool(user["enable"]) and not expired and user.get("tfa_locked_until", 0) <= now
+    return is_live(user, now) and int(user.get("tfa_locked_until", 0)) <= now
 
 
 def password_step(user: Mapping[str, Any], wanted: Mapping[str, Any], now: float) -> str:
@@ -132,6 +149,26 @@ def password_step(user: Mapping[str, Any], wanted: Mapping[str, Any], now: float
     return "set" if can_log_in(after, now) else "unproven"
 
 
+def try_password(api: ChangeApi, user: Mapping[str, Any], password: str) -> str:
+    """Log in with it: `keep` it, `set` it, or `factorless` when a refusal says nothing about it. Raises ApiError.
+
+    A realm that asks for a second factor refuses everybody who has none, after the password. Only Yubico's challenge
+    is given without looking. [PVE::AccessControl authenticate_2nd_new_do]
+    """
+    userid = str(user["userid"])
+    if api.accepts_login(userid, password):
+        return "keep"
+    realms = [realm_row(row) or {} for row in rows(api.get("access", "domains"), "/access/domains")]
+    required = next((row["tfa"] for row in realms if row and row["realm"] == userid.rpartition("@")[2]), None)
+    if required in (None, "yubico") or legacy_factors(str(user.get("keys", "")), required):
+        return "set"
+    try:
+        factors = [tfa_row(row) or {} for row in rows(api.get("access", "tfa"), "/access/tfa")]
+    except ForbiddenError:
+        return "factorless"
+    return "set" if any(row and row["userid"] == userid and row["types"] for row in factors) else "factorless"
+
+
 def ensure_user(
     api: ChangeApi, params: Mapping[str, Any], check_mode: bool, now: float
 ) -> tuple[Change, dict[str, Any]]:
@@ -139,42 +176,51 @@ def ensure_user(
     wanted = wanted_user(params)
     userid = wanted["userid"]
     user = read_user(api, userid)
-    if params["state"] == "absent":
-        change = plan_user_absent(user, userid)
+    absent = params["state"] == "absent"
+    change = plan_user_absent(user, userid) if absent else plan_user(user, wanted)
+    change = _guarded(api, user, change, params, check_mode, now)
+    if absent:
         send(api, change, check_mode)
         if change.changed and not check_mode:
             _check_deleted(api, userid)
         return change, {"user": {}}
-    change = plan_user(user, wanted)
     step = password_step(user, wanted, now) if user else "keep"
-    set_password = step == "set" or (step == "try" and not api.accepts_login(userid, wanted["password"]))
-    if set_password and api.uses_token:
+    if step == "try":
+        step = try_password(api, user, wanted["password"])
+    if step == "set" and api.uses_token:
         raise InputError(
             f"the password of {userid} cannot be changed with an API token, Proxmox VE wants a login for that: "
             "use api_password, or update_password: on_create"
         )
     send(api, change, check_mode)
-    if set_password:
+    if step == "set":
         change = _with_password(change, userid)
         if not check_mode:
             api.change_password(userid, wanted["password"])
-    elif step == "unproven":
-        change = Change(
-            change.before,
-            change.after,
-            change.requests,
-            change.secret,
-            (
-                f"{userid} is disabled, expired or locked, so that its password could not be tried: it was left as "
-                "it is",
-            ),
-        )
+    elif step in _LEFT:
+        change = replace(change, warnings=(*change.warnings, _LEFT[step].format(userid)))
     return change, {"user": change.after}
+
+
+def _guarded(
+    api: Api, user: Mapping[str, Any], change: Change, params: Mapping[str, Any], check_mode: bool, now: float
+) -> Change:
+    """The change, when nobody is locked out by it. Raises InputError.
+
+    In check mode an earlier task may only have said that it would make another administrator, so that is a warning.
+    """
+    if not user or not change.changed:
+        return change
+    refuse_own_account(api, user, change.after, params, now)
+    sentence = last_administrator(api, user, change.after, now)
+    if sentence and not check_mode:
+        raise InputError(sentence)
+    return replace(change, warnings=(sentence,)) if sentence else change
 
 
 def _with_password(change: Change, userid: str) -> Change:
     request = Request(f"set the password of {userid}", "PUT", ("access", "password"))
-    return Change(change.before, change.after, (*change.requests, request), ("password",))
+    return replace(change, requests=(*change.requests, request), secret=("password",))
 
 
 def _check_deleted(api: ChangeApi, userid: str) -> None:

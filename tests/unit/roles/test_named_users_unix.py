@@ -24,6 +24,17 @@ account dora 1004
 account erik 1005
 account backup 34
 account www-data 33
+account gina 1006
+account hans 1007
+account nobody 65534
+made gina
+made hans
+made erik
+made nobody
+sudoer root
+sudoer alice
+sudoer mallory
+sudoer dora
 person dora
 person mallory
 session dora 192.0.2.7
@@ -36,30 +47,31 @@ PEOPLE = """
 - {id: alice, unix: true, sudo: true, ssh_keys: [k1], expire: 2031-06-30}
 - {id: bob, unix: true, sudo: true, expire: never}
 - {id: carol, unix: true, ssh_keys: [], expire: 1940543999}
-- {id: dora, state: disabled}
+- {id: dora, state: disabled, ssh_keys: [k2, k3]}
 - {id: erik, state: absent, unix: true}
 - {id: backup, state: disabled}
 - {id: frida, state: disabled, unix: false}
 - {id: gina}
 - {id: Hugo, unix: true, expire: soon}
 - {id: www-data, unix: true}
+- {id: nobody, unix: true}
+- {id: "mallory\\n", unix: true}
 """
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def look(folder: Path, names: list[str], **extra: Any) -> dict[str, Any]:
     """The role's variables of a host, by the part of their names after pve_audit_named_users_unix_."""
-    folder = tmp_path_factory.mktemp("vars")
-    names = [*KEYS.split(), "cut_off", "root_addresses"]
     values = ", ".join(f"'{name}': pve_audit_named_users_unix_{name}" for name in names)
+    given = {f"pve_audit_named_users_{name}": value for name, value in extra.items()}
+    given["pve_audit_named_users_seen"] = {"stdout": SEEN}
     (folder / "people.yml").write_text(f"pve_audit_named_users_people:{PEOPLE}")
     (folder / "play.yml").write_text(
         "- hosts: localhost\n  gather_facts: false\n"
-        f"  vars_files: [{ROLE}/defaults/main.yml, {ROLE}/vars/main.yml, people.yml]\n"
-        f"  vars: {{pve_audit_named_users_seen: {{stdout: {json.dumps(SEEN)}}}}}\n"
+        f"  vars_files: [{ROLE}/defaults/main.yml, {ROLE}/vars/main.yml, people.yml, given.json]\n"
         "  tasks:\n    - ansible.builtin.copy:\n"
         f'        content: "{{{{ {{{values}}} | to_json }}}}"\n        dest: {folder}/made.json\n        mode: "0600"\n'
     )
+    (folder / "given.json").write_text(json.dumps(given))
     program = Path(sys.executable).with_name("ansible-playbook")
     env = os.environ | {"ANSIBLE_HOME": str(folder), "ANSIBLE_LOCALHOST_WARNING": "false"}
     done = subprocess.run([program, "-c", "local", folder / "play.yml"], capture_output=True, text=True, env=env)
@@ -68,23 +80,44 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """All of them."""
+    names = f"{KEYS} cut_off root_addresses made_undeclared sudo_undeclared left_keys confirm_seconds".split()
+    declared = ["203.0.113.0/24", "198.51.100.12"]
+    return look(tmp_path_factory.mktemp("vars"), names, unix_sshd_cluster_addresses=declared)
+
+
 @pytest.mark.parametrize(
     ("name", "want"),
     [
         ("leavers", ["dora", "erik"]),
-        ("names", ["alice", "bob", "carol", "www-data", "dora", "backup", "erik"]),
+        ("names", ["alice", "bob", "carol", "www-data", "nobody", "dora", "backup", "erik"]),
         ("admins", ["alice", "bob"]),
         ("keyed_admins", ["alice"]),
         ("keys", [{"name": "alice", "keys": ["k1"]}, {"name": "carol", "keys": []}]),
         ("no_keys", [{"name": "dora", "keys": []}, {"name": "erik", "keys": []}]),
-        ("bad_names", ["Hugo"]),
-        ("system_names", ["www-data"]),
+        ("bad_names", ["Hugo", "mallory\n"]),
+        ("system_names", ["www-data", "nobody"]),
+        ("made_undeclared", ["gina", "hans"]),
+        ("sudo_undeclared", ["mallory"]),
+        ("left_keys", ["k2", "k3"]),
         ("bad_expires", ["Hugo"]),
         ("undeclared", ["mallory"]),
         ("expires", {"alice": 1940630400, "bob": -1, "carol": 1940544000}),
         ("cut_off", "is declared as disabled"),
-        ("root_addresses", ["198.51.100.11", "198.51.100.12"]),
+        ("root_addresses", ["198.51.100.11", "198.51.100.12", "203.0.113.0/24"]),
+        ("confirm_seconds", 120),
     ],
 )
 def test_who_is_who(made: dict[str, Any], name: str, want: Any) -> None:
     assert made[name] == want
+
+
+def test_whoever_is_taken_out_of_the_list_is_closed_only_when_asked_for(tmp_path: Path) -> None:
+    made = look(tmp_path, "leavers cut_off confirm_seconds".split(), undeclared="disable", unix_sshd_confirm_seconds=0)
+    assert made == {
+        "leavers": ["dora", "erik", "gina", "hans"],
+        "cut_off": "is declared as disabled",
+        "confirm_seconds": 0,
+    }

@@ -92,14 +92,22 @@ def working() -> dict[str, Any]:
     )
 
 
+PEOPLE = frozenset(
+    f"{name}@{where}"
+    for name in ("alice", "bob", "carol", "dan", "dora", "new")
+    for where in ("pve", "pam", "ldap", "corp", "gone")
+)
+GROUND: dict[str, Any] = {"now": NOW, "break_glass": "breakglass@pve", "people": PEOPLE}
+
+
 def as_automation(**more: Any) -> Ground:
     """The guard's ground with the automation's token in use."""
-    return Ground(**{"user": "iac@pve", "token": "run", "now": NOW, "break_glass": "breakglass@pve", **more})
+    return Ground(**{**GROUND, "user": "iac@pve", "token": "run", **more})
 
 
 def as_root(**more: Any) -> Ground:
     """The guard's ground with root's password in use."""
-    return Ground(**{"user": "root@pam", "token": None, "now": NOW, "break_glass": "breakglass@pve", **more})
+    return Ground(**{**GROUND, "user": "root@pam", "token": None, **more})
 
 
 def declared(**more: Any) -> dict[str, Any]:

@@ -241,6 +241,20 @@ CHANGES: list[tuple[str, Declared, list[tuple[int, str, str, str, dict[str, Any]
         ],
     ),
     (
+        "texts as Proxmox VE keeps them",
+        {
+            "people": [{"id": "alice", "email": " old@lab.test ", "comment": " keep", "firstname": "0"}],
+            "groups": [{"id": "ops", "comment": " 0 "}],
+            "service_accounts": [{"id": "svc", "tokens": [{"id": "tk", "comment": "  "}]}],
+        },
+        [],
+    ),
+    (
+        "a text that differs is written without the spaces around it",
+        {"people": [{"id": "alice", "comment": " new one "}]},
+        [(3, "user", "update", "alice@pve", {"comment": "new one"})],
+    ),
+    (
         "shared accounts",
         {"shared_accounts": ["root@pam", "dave@pve", "nobody@pve"]},
         [(11, "user", "disable", "root@pam", {"enabled": False})],
@@ -304,6 +318,62 @@ def test_what_is_undeclared_is_reported() -> None:
     assert all(row["sentence"].endswith(".") for row in plan.undeclared)
 
 
+# Declaration with `undeclared: remove`, which groups and roles are deleted, and which are named and only reported.
+NAMED: list[tuple[str, Declared, list[str], list[str]]] = [
+    ("nothing named", {"groups": [], "roles": []}, ["admins", "ops", "Own", "Spare"], []),
+    (
+        "a person's group",
+        {"groups": [{"id": "admins"}], "people": [{"id": "dave", "groups": ["ops"]}]},
+        [],
+        ["ops"],
+    ),
+    (
+        "the group of somebody who leaves",
+        {"groups": [], "people": [{"id": "dave", "groups": ["ops"], "state": "absent"}]},
+        ["admins"],
+        ["ops"],
+    ),
+    (
+        "a program's group",
+        {"groups": [], "service_accounts": [{"id": "svc", "groups": ["admins"]}]},
+        ["ops"],
+        ["admins"],
+    ),
+    (
+        "a group's role",
+        {"roles": [], "groups": [{"id": "admins"}, {"id": "ops", "roles": [{"path": "/vms", "role": "Own"}]}]},
+        ["Spare"],
+        ["Own"],
+    ),
+    (
+        "the roles of a program and its token",
+        {
+            "roles": [],
+            "service_accounts": [
+                {
+                    "id": "svc",
+                    "roles": [{"path": "/", "role": "Own"}],
+                    "tokens": [{"id": "tk", "roles": [{"path": "/vms", "role": "Spare"}]}],
+                }
+            ],
+        },
+        [],
+        ["Own", "Spare"],
+    ),
+]
+
+
+@pytest.mark.parametrize("case", NAMED, ids=lambda case: case[0])
+def test_what_the_declaration_names_is_never_deleted(case: tuple[str, Declared, list[str], list[str]]) -> None:
+    _name, declaration, deleted, kept = case
+    plan = plan_identity(BASE, {**declaration, "undeclared": "remove"}, NOW)
+    found = [one["id"] for one in plan.changes if one["action"] == "delete" and one["object"] in ("group", "role")]
+    assert sorted(found) == sorted(deleted)
+    reported = {row["id"]: row["sentence"] for row in plan.undeclared if row["object"] in ("group", "role")}
+    assert set(kept) | set(deleted) <= set(reported)
+    assert {name for name, text in reported.items() if "it stays, as the declaration names it" in text} == set(kept)
+
+
 def test_no_secret_is_in_a_plan() -> None:
     plan = plan_identity(fresh(), declared(people=[{"id": "alice", "password": SECRET}]), NOW)
     assert SECRET not in repr(plan)
@@ -327,6 +397,16 @@ MISTAKES: list[tuple[Declared, str]] = [
     ({"people": [{"id": "a b"}]}, "people[0].id 'a b' is no user name"),
     ({"people": [{"id": ""}]}, "people[0].id '' is no user name"),
     ({"people": [{"id": "a:b"}]}, "people[0].id 'a:b' is no user name"),
+    ({"people": [{"id": "a,b"}]}, "people[0].id 'a,b' is no user name"),
+    (
+        {"people": [{"id": "a;b"}]},
+        "people[0].id 'a;b' is no user name: it must not be empty, nor hold blanks or any of : /",
+    ),
+    ({"service_accounts": [{"id": "a,b"}]}, "service_accounts[0].id 'a,b' is no user name"),
+    ({"break_glass": {"id": "a;b"}}, "break_glass.id 'a;b' is no user name"),
+    ({"shared_accounts": ["a,b@pve"]}, "shared_accounts[0] 'a,b@pve' is no user id"),
+    ({"groups": [{"id": "a,b"}]}, "groups[0].id 'a,b' is no name of a group"),
+    ({"roles": [{"id": "a;b"}]}, "roles[0].id 'a;b' is no name of a role"),
     ({"people": [{"id": "a@pve"}]}, "people[0].id 'a@pve' holds an @: write the name only"),
     ({"people": [{"id": "x" * 70}]}, "must have 3 to 64 characters"),
     ({"people": [{"id": "bob"}, {"id": "alice"}, {"id": "bob"}]}, "people[2] declares bob@pve again: it is people[0]"),

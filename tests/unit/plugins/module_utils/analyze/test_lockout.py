@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_declaration import SERVICE
 from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_plan import plan_identity
-from ansible_collections.pve.audit.plugins.module_utils.analyze.lockout import Lockout, find_lockouts
+from ansible_collections.pve.audit.plugins.module_utils.analyze.lockout import Lockout, administrators_of, find_lockouts
 from ansible_collections.pve.audit.plugins.module_utils.analyze.lockout_people import Ground, check_nodes
 from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError
 from tests.unit.plugins.module_utils.analyze.identities import (
@@ -48,6 +48,11 @@ def change(kind: str, action: str = "update", **options: Any) -> Change:
 def disable(userid: str) -> Change:
     """Disable a user."""
     return change("user", "disable", userid=userid, enabled=False)
+
+
+def shrink(userid: str, **options: Any) -> Change:
+    """Take something from a user."""
+    return change("user", userid=userid, **options) | {"phase": 9}
 
 
 def delete(userid: str) -> Change:
@@ -149,6 +154,7 @@ START = [
     grant("breakglass@pve", "Administrator", kind="user"),
     grant("admins", "Administrator"),
 ]
+ROBOT = user("terraform@pve", groups=["admins"], tokens=[token("t")])
 PAM_FACTS = {"pve1": {"unix_users": {"alice": {"usable_password": True}, "root": {"usable_password": True}}}}
 DISABLED_ROOT = {"pve1": {"unix_users": {"root": {"usable_password": False}}}}
 
@@ -484,6 +490,140 @@ WAYS = [
         [factor("pve"), *HARMLESS],
         as_automation(user="alice@pve", token=None, services=frozenset({"iac@pve"})),
     ),
+    Way(
+        "the second is not declared as a person",
+        "administrators",
+        "terraform@pve",
+        two(plus("users", ROBOT)),
+        [disable("bob@pve")],
+    ),
+    Way(
+        "nobody is declared as a person",
+        "administrators",
+        "bob@pve",
+        two(),
+        [disable("admin@pve")],
+        as_automation(people=frozenset()),
+    ),
+    Way(
+        "a robot is left when a grant costs the people their role",
+        "administrators",
+        "terraform@pve",
+        two(plus("users", ROBOT, ROBOT | {"userid": "other@pve"})),
+        [grant("alice@pve", "PVEAdmin", "/access", kind="user"), grant("bob@pve", "PVEAdmin", kind="user")],
+    ),
+    Way(
+        "the owner of the token in use is not declared",
+        "administrators",
+        "iac@pve",
+        two(),
+        [disable("bob@pve")],
+    ),
+    Way(
+        "a pam account without facts of the nodes",
+        "administrators",
+        "bob@pam",
+        two(moved("bob@pve", "bob@pam")),
+        HARMLESS,
+    ),
+    Way(
+        "a new pam account gets its password on one node only",
+        "administrators",
+        "dora@pam",
+        fresh(),
+        [*START, newcomer("alice@pve"), newcomer("dora@pam"), disable("root@pam")],
+        as_root(),
+    ),
+    Way(
+        "a new pam account, and the nodes show no password",
+        "administrators",
+        "dora@pam",
+        two(),
+        [newcomer("dora@pam"), disable("bob@pve")],
+        as_automation(nodes={"pve1": {"unix_users": {"dora": {"usable_password": False}}}}),
+    ),
+    Way(
+        "the break-glass account is of realm pam, without facts",
+        "break-glass",
+        "breakglass@pam",
+        two(moved("breakglass@pve", "breakglass@pam")),
+        HARMLESS,
+        as_automation(break_glass="breakglass@pam"),
+    ),
+    Way(
+        "the root password is going to be locked",
+        "administrators",
+        "root@pam",
+        two(has("root@pam", enable=True)),
+        [disable("bob@pve")],
+        as_automation(root_locked=True),
+    ),
+    Way(
+        "the root password is going to be locked, and nothing else changes",
+        "administrators",
+        "root@pam",
+        two(has("root@pam", enable=True), without("bob@pve")),
+        [],
+        as_automation(root_locked=True, nodes=PAM_FACTS),
+    ),
+    Way(
+        "root with a locked password is the break-glass account",
+        "break-glass",
+        "root@pam",
+        two(has("root@pam", enable=True)),
+        [],
+        as_automation(root_locked=True, break_glass="root@pam"),
+    ),
+    Way(
+        "root's password is going to be locked without a break-glass account",
+        "break-glass",
+        "",
+        two(),
+        [],
+        as_automation(root_locked=True, break_glass=None),
+    ),
+    Way(
+        "root locks the password it has logged in with",
+        "credential",
+        "root@pam",
+        two(has("root@pam", enable=True)),
+        [],
+        as_root(root_locked=True),
+    ),
+    Way(
+        "let one expire in six days",
+        "administrators",
+        "bob@pve",
+        two(),
+        [change("user", userid="bob@pve", expire=str(NOW + 6 * DAY))],
+    ),
+    Way(
+        "everybody expires within three months",
+        "administrators",
+        "alice@pve",
+        two(has("alice@pve", expire=NOW + 89 * DAY)),
+        [shrink("bob@pve", expire=str(NOW + 89 * DAY))],
+    ),
+    *(
+        Way(
+            f"bob's own {role} on {path}{'' if propagate else ', there only'}",
+            "administrators",
+            "bob@pve",
+            two(),
+            [grant("bob@pve", role, path, kind="user", propagate=propagate)],
+        )
+        for role in ("NoAccess", "PVEAuditor", "PVEAdmin")
+        for path in ("/access", "/nodes", "/vms", "/storage", "/access/groups/ops", "/access/realm/pve")
+        for propagate in (True, False)
+        if role == "NoAccess" or path.startswith("/access")
+    ),
+    Way(
+        "NoAccess on /vms for break glass",
+        "break-glass",
+        "breakglass@pve",
+        two(),
+        [grant("breakglass@pve", "NoAccess", "/vms", kind="user")],
+    ),
     *(
         Way(f"{kind} may not be seen", "not-visible", kind, two(hidden(kind)), HARMLESS)
         for kind in ("users", "groups", "acl")
@@ -504,6 +644,10 @@ def test_way_to_lock_out_is_stopped(way: Way) -> None:
 
 def test_there_are_many_ways() -> None:
     assert len({way.name for way in WAYS}) == len(WAYS) >= 50
+
+
+BEST = "Administrator"
+TOKEN_ROOT = two(has("root@pam", enable=True, tokens=[token("t")]))
 
 
 class Plan(NamedTuple):
@@ -538,6 +682,11 @@ RIGHT = [
         [factor("pve")],
         as_automation(services=frozenset({"iac@pve"})),
     ),
+    Plan(
+        "an administrator becomes an operator of the guests too",
+        two(),
+        [grant("ops", "PVEVMAdmin", "/vms"), change("user", userid="bob@pve", groups=["ops"], groups_append=True)],
+    ),
     Plan("a factor that is not asked for any more", working(), [factor("pve", "none")]),
     Plan(
         "a factor for a realm whose users all leave",
@@ -545,10 +694,10 @@ RIGHT = [
         [factor("pam"), disable("root@pam")],
     ),
     Plan(
-        "new persons of realm pam with Unix accounts",
+        "new persons of realm pam with passwords on the nodes",
         fresh(),
-        [*START, newcomer("alice@pve"), newcomer("dora@pam")],
-        as_root(unix=frozenset({"dora@pam"})),
+        [*START, newcomer("alice@pam"), newcomer("dora@pve")],
+        as_root(nodes=PAM_FACTS),
     ),
     Plan(
         "a person of realm pam on all nodes",
@@ -569,6 +718,60 @@ RIGHT = [
     Plan("one role becomes another one like it", two(plus("roles", BOSS)), [grant("admins", "Boss"), revoke("admins")]),
     Plan("more on a guest is no less elsewhere", two(), [grant("admins", "PVEVMAdmin", "/vms/100")]),
     Plan("NoAccess on a guest", two(), [grant("admins", "NoAccess", "/vms/100")]),
+    *(
+        Plan(f"NoAccess on {path}", two(), [grant("admins", "NoAccess", path)])
+        for path in ("/nodes/pve1", "/storage/local", "/pool", "/access/groups/gone", "/access/realm/gone")
+    ),
+    *(
+        Plan(f"NoAccess on {path} for others", two(), [grant("ops", "NoAccess", path)])
+        for path in ("/access", "/nodes", "/vms", "/storage", "/access/groups/admins", "/access/realm/pve")
+    ),
+    *(
+        Plan(f"Administrator once more on {path}, there only", two(), [grant("admins", BEST, path, propagate=False)])
+        for path in ("/access", "/nodes", "/vms", "/access/realm/pve")
+    ),
+    Plan(
+        "a group's lesser role, and one's own",
+        two(),
+        [grant("alice@pve", BEST, kind="user"), grant("alice@pve", BEST, "/vms", "user"), grant("ops", "NoAccess")],
+    ),
+    Plan(
+        "who has logged in with a password is a person",
+        two(has("breakglass@pve", tfa=["totp"])),
+        [disable("admin@pve")],
+        as_automation(user="alice@pve", token=None, people=frozenset({"bob@pve"})),
+    ),
+    Plan(
+        "root is a person",
+        two(has("root@pam", enable=True)),
+        [disable("bob@pve")],
+    ),
+    Plan("other accounts count when nothing is taken away", two(), HARMLESS, as_automation(people=frozenset())),
+    Plan(
+        "the root password is locked, and two people stay",
+        two(has("root@pam", enable=True)),
+        [disable("root@pam")],
+        as_automation(root_locked=True),
+    ),
+    Plan(
+        "the root password is locked already",
+        two(without("bob@pve")),
+        [],
+        as_automation(root_locked=True, nodes=DISABLED_ROOT, break_glass=None),
+    ),
+    Plan(
+        "root's token is good when its password is locked", TOKEN_ROOT, HARMLESS, as_root(token="t", root_locked=True)
+    ),
+    Plan(
+        "one expires soon, and one does not",
+        two(has("alice@pve", expire=NOW + 91 * DAY)),
+        [shrink("bob@pve", expire=str(NOW + 8 * DAY))],
+    ),
+    Plan(
+        "everybody expires within three months, and nothing is taken away",
+        two(has("alice@pve", expire=NOW + 60 * DAY), has("bob@pve", expire=NOW + 60 * DAY)),
+        HARMLESS,
+    ),
     Plan("another token is deleted", two(), [change("token", "delete", userid="bob@pve", name="x", state="absent")]),
 ]
 
@@ -603,6 +806,63 @@ def test_first_set_up_in_two_runs_goes_through() -> None:
 def test_undeclared_automation_is_not_removed_by_its_own_token() -> None:
     found = guarded(working(), declared(service_accounts=[], undeclared="remove"), as_automation())
     assert {lockout.rule for lockout in found} == {"credential"}
+
+
+# Why somebody is passed over, in words.
+SAID: list[tuple[str, Identity, list[Change], Ground, str]] = [
+    (
+        "an undeclared account",
+        two(plus("users", ROBOT)),
+        [disable("bob@pve")],
+        as_automation(services=frozenset({"iac@pve"})),
+        "only alice@pve would be left; 2 are needed besides the break-glass account. "
+        "Not counted: root@pam is disabled, terraform@pve is not declared as a person.",
+    ),
+    (
+        "a pam account",
+        two(moved("bob@pve", "bob@pam")),
+        HARMLESS,
+        as_automation(services=frozenset({"iac@pve"})),
+        "Not counted: bob@pam is a pam account, and nothing tells whether it has a usable Unix password: give nodes, "
+        "which the role named_users gathers",
+    ),
+    (
+        "a locked root",
+        two(has("root@pam", enable=True), without("bob@pve")),
+        [],
+        as_automation(root_locked=True, services=frozenset({"iac@pve"})),
+        "Not counted: root@pam will have its Unix password locked.",
+    ),
+    (
+        "nothing on the guests",
+        two(),
+        [grant("alice@pve", "NoAccess", "/vms", kind="user"), disable("admin@pve")],
+        as_automation(services=frozenset({"iac@pve"})),
+        "Not counted: alice@pve has no privilege on /vms",
+    ),
+    (
+        "soon",
+        two(has("alice@pve", expire=NOW + 60 * DAY), has("bob@pve", expire=NOW + 60 * DAY)),
+        [disable("admin@pve")],
+        as_automation(services=frozenset({"iac@pve"})),
+        "At the end every administrator who can log in would expire within 90 days: alice@pve, bob@pve.",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", SAID, ids=lambda case: case[0])
+def test_sentence_says_why_somebody_does_not_count(case: tuple[str, Identity, list[Change], Ground, str]) -> None:
+    _name, identity, changes, ground, expected = case
+    sentences = [lockout.sentence for lockout in find_lockouts(identity, changes, ground)]
+    assert any(expected in sentence for sentence in sentences), sentences
+
+
+def test_those_who_do_not_count_are_no_administrators_before_or_after() -> None:
+    identity = two(plus("users", ROBOT))
+    ground = as_automation(services=frozenset({"iac@pve"}))
+    both = ["alice@pve", "bob@pve"]
+    assert administrators_of(identity, HARMLESS, ground) == ([*both, "terraform@pve"], [*both, "terraform@pve"])
+    assert administrators_of(identity, [disable("bob@pve")], ground) == (both, ["alice@pve"])
 
 
 @pytest.mark.parametrize("nodes", [{"pve1": None}, {"pve1": {}}, {"pve1": {"unix_users": {"a": True}}}])

@@ -16,16 +16,34 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_declaration import PERSON
 from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_plan import DeclarationError, plan_identity
 from ansible_collections.pve.audit.plugins.module_utils.analyze.lockout import find_lockouts
 from ansible_collections.pve.audit.plugins.module_utils.analyze.lockout_people import Ground
 from tests.lab.permissions import Permissions
 from tests.lab.usercfg import parse_user_config
-from tests.unit.plugins.module_utils.analyze.identities import NOW, PRIVS, as_automation, declared, working
+from tests.unit.plugins.module_utils.analyze.identities import (
+    DAY,
+    NOW,
+    PRIVS,
+    as_automation,
+    declared,
+    user,
+    working,
+)
 
 Change = dict[str, Any]
 PEOPLE = ("root@pam", "alice@pve", "bob@pve", "carol@ldap", "admin@pve", "new@pve")
-REPAIR = {"/access": "Permissions.Modify", "/access/groups": "User.Modify", "/access/realm": "Realm.AllocateUser"}
+STRICT_PEOPLE = ("alice@pve", "bob@pve", "carol@ldap", "pia@pam", "new@pve")
+PATHS = ("/", "/access", "/access/groups", "/nodes", "/vms", "/storage", "/access/groups/ops", "/access/realm/pve")
+TREES = ("/nodes", "/vms", "/storage")
+REPAIR = [
+    *((path, "Permissions.Modify") for path in (*PATHS, "/access/realm") if path not in TREES),
+    ("/access/groups", "User.Modify"),
+    ("/access/groups/ops", "User.Modify"),
+    ("/access/realm", "Realm.AllocateUser"),
+    ("/access/realm/pve", "Realm.AllocateUser"),
+]
 
 
 class Naive:
@@ -36,6 +54,7 @@ class Naive:
         self.groups = {row["groupid"]: set(row["users"]) for row in identity["groups"]}
         self.acl = {(row["path"], row["type"], row["ugid"], row["roleid"]): row["propagate"] for row in identity["acl"]}
         self.password = dict.fromkeys(self.enabled, True)
+        self.expire = dict.fromkeys(self.enabled, 0)
 
     def make(self, change: Change) -> None:
         """Make one change."""
@@ -63,8 +82,11 @@ class Naive:
         elif name not in self.enabled:
             self.enabled[name] = True
             self.password[name] = bool(change.get("sets_password"))
+            self.expire[name] = 0
         if not gone and "enabled" in options:
             self.enabled[name] = options["enabled"]
+        if not gone and "expire" in options:
+            self.expire[name] = int(options["expire"])
         for group, members in self.groups.items():
             if gone or ("groups" in options and not options.get("groups_append")):
                 members.discard(name)
@@ -83,9 +105,11 @@ class Naive:
             for name, flag in self.enabled.items()
             if flag
             and self.password[name]
-            and name in PEOPLE
+            and not 0 < self.expire[name] < NOW + 7 * DAY
+            and name in (*PEOPLE, *STRICT_PEOPLE)
             and all(permissions.of(name, "/").get(priv) for priv in PRIVS)
-            and all(priv in permissions.of(name, path) for path, priv in REPAIR.items())
+            and all(priv in permissions.of(name, path) for path, priv in REPAIR)
+            and all(permissions.of(name, path) for path in TREES)
         }
 
 
@@ -115,12 +139,20 @@ GRANT = st.builds(
     lambda path, target, role, flag, state: _change(
         "acl", 4, {}, path=path, type=target[0], ugid=target[1], roleid=role, propagate=flag, state=state
     ),
-    st.sampled_from(("/", "/access", "/access/groups", "/vms")),
+    st.sampled_from(PATHS),
     st.sampled_from((("group", "admins"), ("group", "ops"), ("user", "alice@pve"), ("user", "bob@pve"))),
     st.sampled_from(("Administrator", "NoAccess", "PVEAuditor")),
     st.booleans(),
     st.sampled_from(("present", "present", "absent")),
 )
+
+
+EXPIRE = st.builds(
+    lambda name, days: _change("user", 9, {}, userid=name, expire=str(NOW + days * DAY)),
+    st.sampled_from(PEOPLE[1:5]),
+    st.sampled_from((1, 6, 8, 60, 100)),
+)
+USABLE = st.sampled_from((None, True, False))
 
 
 def possible(changes: list[Change], identity: dict[str, Any]) -> bool:
@@ -144,11 +176,33 @@ def check(identity: dict[str, Any], changes: list[Change], ground: Ground) -> bo
     if find_lockouts(identity, changes, ground):
         return False
     naive = Naive(copy.deepcopy(identity))
-    assert len(naive.administrators()) >= 2
+    least = min(2, len(_counted(naive, ground, changes)))
     for change in changes:
         naive.make(change)
-        assert len(naive.administrators()) >= 2, change
+        there = len(_counted(naive, ground, changes))
+        assert there >= least, change
+        least = max(least, min(2, there))
+    left = _counted(naive, ground, changes)
+    assert len(left) >= 2
+    assert not _takes(changes) or any(not 0 < naive.expire[name] < NOW + 90 * DAY for name in left)
     return True
+
+
+def _takes(changes: list[Change]) -> bool:
+    return any(change["phase"] >= 7 for change in changes)
+
+
+def _counted(naive: Naive, ground: Ground, changes: list[Change]) -> set[str]:
+    """Those of the administrators that the rules let count."""
+    found = naive.administrators()
+    if _takes(changes):
+        found &= ground.people | {"root@pam"}
+    usable = [facts["unix_users"] for facts in ground.nodes.values()]
+    if ground.root_locked or any(not users.get("root", {}).get("usable_password") for users in usable):
+        found.discard("root@pam")
+    if not usable or any(not users.get("pia", {}).get("usable_password") for users in usable):
+        found.discard("pia@pam")
+    return found
 
 
 def with_few() -> dict[str, Any]:
@@ -176,6 +230,48 @@ def test_any_changes_that_pass_leave_two_administrators(
     check(identity, changes, as_automation(services=frozenset({"iac@pve"})))
 
 
+def with_pia() -> dict[str, Any]:
+    """Few administrators, one of them of realm pam, and root is enabled."""
+    identity = with_few()
+    identity["users"].append(user("pia@pam", groups=["admins"]))
+    identity["groups"][0]["users"].append("pia@pam")
+    for row in identity["users"]:
+        row["enable"] = True
+    return identity
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    changes=st.lists(st.one_of(SWITCH, DELETE, MEMBER, CREATE, GRANT, EXPIRE), max_size=4),
+    start=st.sampled_from((working, with_few, with_pia)),
+    people=st.lists(st.sampled_from(STRICT_PEOPLE), unique=True, min_size=1),
+    root_locked=st.booleans(),
+    usable=st.lists(st.tuples(USABLE, USABLE), max_size=2),
+)
+def test_only_those_who_are_known_to_be_people_are_relied_on(
+    changes: list[Change],
+    start: Callable[[], dict[str, Any]],
+    people: list[str],
+    root_locked: bool,
+    usable: list[tuple[bool | None, bool | None]],
+) -> None:
+    identity = start()
+    assume(possible(changes, identity) and (changes or root_locked))
+    nodes = {
+        f"pve{number}": {
+            "unix_users": {
+                name: {"usable_password": flag}
+                for name, flag in zip(("root", "pia"), flags, strict=True)
+                if flag is not None
+            }
+        }
+        for number, flags in enumerate(usable)
+    }
+    ground = as_automation(people=frozenset(people), root_locked=root_locked, nodes=nodes)
+    if changes or ground.locks_root:
+        check(identity, changes, ground)
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     people=st.lists(st.sampled_from(("alice", "bob", "admin", "new")), unique=True, min_size=1),
@@ -198,6 +294,7 @@ def test_any_declaration_that_passes_leaves_two_administrators(
         plan = plan_identity(identity, declaration, NOW)
     except DeclarationError:
         return
-    ground = as_automation(services=frozenset({"iac@pve"}))
-    check(identity, plan.changes, ground)
+    ground = as_automation(services=frozenset({"iac@pve"}), people=plan.wanted.of_kind(PERSON))
+    if plan.changes:
+        check(identity, plan.changes, ground)
     assert [change["phase"] for change in plan.changes] == sorted(change["phase"] for change in plan.changes)

@@ -25,6 +25,8 @@ from ansible_collections.pve.audit.plugins.module_utils.model.expiry import pars
         (" 1814399999 ", 1814399999),
         (1814399999, 1814399999),
         ("2028-02-29", 1835481599),
+        ("00", 0),
+        (100000000, 100000000),
     ],
 )
 def test_expire(value: object, seconds: int) -> None:
@@ -36,4 +38,10 @@ def test_expire(value: object, seconds: int) -> None:
 )
 def test_no_expire(value: object) -> None:
     with pytest.raises(InputError, match=r"expire: .* is no date: write never"):
+        parse_expire(value)
+
+
+@pytest.mark.parametrize("value", [1, "365", 2027, 20270630, "99999999", " 20270630 "])
+def test_dates_without_hyphens_are_no_seconds(value: object) -> None:
+    with pytest.raises(InputError, match=r"^expire: '\d+' would be .* is this a date\? write 2027-06-30$"):
         parse_expire(value)

@@ -113,6 +113,21 @@ def test_a_link_leads_nowhere(home: Path, tmp_path: Path, link: str) -> None:
     assert target.is_dir() or target.read_text() == "secret\n"
 
 
+def test_keys_that_must_not_be_there(home: Path) -> None:
+    bring(ED, OTHER)
+    file = home / ".ssh" / "authorized_keys"
+    file.write_text(f'# mine {ED}\nfrom="192.0.2.1" {ED} again\n{OTHER} stays')
+    one = {"name": "alice", "without": [f"{ED} another comment"]}
+    assert ak.bring_about([one], True)["accounts"] == ["alice"]
+    assert ED in file.read_text().splitlines()[1]
+    assert ak.bring_about([one], False)["changed"]
+    assert file.read_text() == f"# mine {ED}\n{OTHER} stays"
+    assert not ak.bring_about([one], False)["changed"]
+    assert not ak.bring_about([{"name": "ghost", "without": [ED]}], False)["changed"]
+    with pytest.raises(InputError, match="either"):
+        ak.bring_about([{"name": "alice"}], False)
+
+
 def test_all_are_checked_before_the_first_is_touched(home: Path) -> None:
     with pytest.raises(InputError, match="key 1 of bob"):
         ak.bring_about([{"name": "alice", "keys": [ED]}, {"name": "bob", "keys": ["x"]}], False)

@@ -17,7 +17,13 @@ from typing import Any
 import pytest
 
 from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils.node import sshd, sshd_change, sshd_commit, sshd_session
+from ansible_collections.pve.audit.plugins.module_utils.node import (
+    sshd,
+    sshd_change,
+    sshd_check,
+    sshd_commit,
+    sshd_session,
+)
 from ansible_collections.pve.audit.plugins.module_utils.node.command import Outcome, find_program, run
 from ansible_collections.pve.audit.plugins.module_utils.node.sshd_check import SshdPlaces
 
@@ -61,15 +67,18 @@ def test_addresses_that_it_does_not_take(given: str, word: str) -> None:
 
 
 def test_the_text_is_fixed() -> None:
-    text = sshd.render(sshd.parse_networks(NODES), {"LogLevel": "VERBOSE", "MaxAuthTries": 4, "X11Forwarding": False})
+    settings = {"LogLevel": "VERBOSE", "MaxAuthTries": 4, "X11Forwarding": False}
+    text = sshd.render(sshd.parse_networks(NODES), settings, ("root", "toor"))
     assert [line for line in text.splitlines() if line and not line.startswith("#")] == [
         "PermitRootLogin prohibit-password",
         "LogLevel VERBOSE",
         "MaxAuthTries 4",
         "X11Forwarding no",
-        "Match User root Address *,!198.51.100.11,!198.51.100.12,!2001:db8:51::/64",
-        "    DenyUsers root",
-        "Match User root",
+        "DenyUsers root@*,!198.51.100.11,!198.51.100.12,!2001:db8:51::/64 toor@*,!198.51.100.11,!198.51.100.12,"
+        "!2001:db8:51::/64",
+        "Match User root,toor Address *,!198.51.100.11,!198.51.100.12,!2001:db8:51::/64",
+        "    DenyUsers root toor",
+        "Match User root,toor",
         "    PermitRootLogin prohibit-password",
         "Match All",
     ]
@@ -154,7 +163,7 @@ def test_the_staged_main_file(there: list[str], candidate: str | None, want: str
     assert staged.splitlines() == ["# top", want, "Port 22"]
 
 
-ROOT = sshd.Account("root", ("root",), True)
+ROOT = sshd.Account("root", ("root",), True, True)
 ALICE = sshd.Account("alice", ("alice", "pve-admins"), True)
 
 
@@ -275,7 +284,13 @@ class Node:
 
     def bring(self, check: bool = False, **options: Any) -> dict[str, Any]:
         base: dict[str, Any] = {"state": "present", "root_addresses": NODES, "settings": {"LogLevel": "VERBOSE"}}
-        base |= {"confirm_seconds": 60, "connection_user": None, "connection_address": None, **options}
+        base |= {
+            "confirm_seconds": 60,
+            "accounts": ["nobody"],
+            "connection_user": None,
+            "connection_address": None,
+            **options,
+        }
         return sshd_change.bring_about(base, self.host, check)
 
 
@@ -353,6 +368,14 @@ def test_what_nobody_confirms_is_undone(node: Node, had: str | None) -> None:
         ("Match Address 198.51.100.12\n PubkeyAuthentication no\n", {}, "key from 198.51.100.12"),
         ("Match User root\n PermitRootLogin yes\n", {}, ""),
         ("DenyGroups root\n", {}, "DenyGroups"),
+        ("Match User alice\n LogLevel INFO\n", {}, ""),
+        ("Match Address 198.51.100.0/24\n LogLevel INFO\n", {}, "LogLevel would be INFO for root at 198.51.100.11"),
+        ("Match All\n LogLevel QUIET\n", {}, "and not VERBOSE as declared"),
+        ("Match User nobody\n LogLevel INFO\n", {}, "INFO for nobody at 198.51.100.11"),
+        ("Match All\n DenyUsers mallory\n", {}, "root could still log in from UNKNOWN"),
+        ("Match User nobody\n PasswordAuthentication yes\n", {"settings": {"PasswordAuthentication": False}}, "nobody"),
+        ("Match User nobody\n AcceptEnv B\n", {"settings": {"AcceptEnv": "A"}}, "AcceptEnv would be B for nobody"),
+        ("AcceptEnv B\n", {"settings": {"AcceptEnv": "A"}}, ""),
         ("", {"root_addresses": []}, "root could log in from nowhere"),
         ("", {"connection_address": "192.0.2.1"}, "root at 192.0.2.1, the login of this very session"),
         ("", {"connection_address": "198.51.100.12"}, ""),
@@ -421,4 +444,14 @@ def test_the_text_means_what_it_says(node: Node) -> None:
             [find_program("sshd") or "", "-T", "-f", str(node.main), "-C", login], capture_output=True, text=True
         )
         assert "permitrootlogin without-password" in done.stdout
-        assert ("denyusers root" not in done.stdout) is good
+        assert ("denyusers root\n" not in done.stdout) is good
+
+
+@needs_sshd
+def test_a_peer_without_an_address_and_other_superusers(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sshd_change, "superusers", lambda: ["root", "toor"])
+    monkeypatch.setattr(sshd_check, "find_account", lambda name, _files: sshd.Account(name, (name,), True, True))
+    proofs = {(one["user"], one["address"]): one["allowed"] for one in node.bring()["proofs"]}
+    assert proofs["root", "UNKNOWN"] is False
+    assert proofs["toor", "203.0.113.113"] is False
+    assert proofs["toor", "UNKNOWN"] is False

@@ -45,6 +45,9 @@ def sent(change: Change) -> Record | None:
         ({"tfa": "type=oath"}, {"comment": "new"}, {"comment": "new"}),
         ({"comment": "x"}, {"comment": ""}, {"comment": "Proxmox VE authentication server"}),
         ({"comment": "x", "type": "ldap"}, {"comment": ""}, {"delete": "comment"}),
+        ({"comment": "x", "type": "ldap"}, {"comment": "0"}, {"delete": "comment"}),
+        ({"comment": "x"}, {"comment": " x "}, None),
+        ({}, {"comment": "0"}, None),
         ({}, {"default": True}, {"default": 1}),
         ({"default": "1"}, {"default": True}, None),
         ({"default": 1}, {"default": False}, {"delete": "default"}),
@@ -73,6 +76,9 @@ def test_a_new_yubico_key_is_mentioned() -> None:
         ({}, {"tfa": "yubico"}, "yubico needs tfa_yubico_id and tfa_yubico_key"),
         ({}, {"tfa": "oath", "tfa_yubico_id": "1"}, "tfa_yubico_id cannot be used with the second factor 'oath'"),
         (YUBICO, {"tfa_yubico_id": "1,type=oath"}, "must not have commas"),
+        ({}, {"tfa": "oath", "tfa_digits": 5}, "tfa_digits must be from 6 to 8, not 5"),
+        ({}, {"tfa": "oath", "tfa_digits": 9}, "tfa_digits must be from 6 to 8, not 9"),
+        ({}, {"tfa": "oath", "tfa_step": 9}, "tfa_step must be at least 10, not 9"),
     ],
 )
 def test_realm_refused(config: Record, given: Record, sentence: str) -> None:
