@@ -102,34 +102,35 @@ def plan_realm(config: Mapping[str, Any], wanted: Mapping[str, Any]) -> Change:
     """Change what is given and differs. Raises InputError for options that do not go together."""
     current = parse_tfa(str(config.get("tfa") or ""))
     tfa = wanted_tfa(current, wanted)
-    put: Record = {}
-    gone = []
-    comment, default = wanted["comment"], wanted["default"]
-    if comment is not None:
-        comment = plain_text(comment) or _OWN_COMMENTS.get(str(config.get("type")), "")
-    after = {
-        **config,
-        **{name: value for name, value in (("comment", comment), ("default", default)) if value is not None},
-    }
-    if comment is not None and comment != (config.get("comment") or ""):
-        put |= {"comment": comment} if comment else {}
-        gone += [] if comment else ["comment"]
-    if default is not None and default != as_bool(config.get("default")):
-        put |= {"default": True} if default else {}
-        gone += [] if default else ["default"]
-    if tfa != current:
-        put |= {"tfa": _tfa_text(tfa)} if tfa else {}
-        gone += [] if tfa else ["tfa"]
-    secret = (_SECRET,) if tfa.get("key") and tfa.get("key") != current.get("key") else ()
-    before_record = visible(config, current)
-    if not put and not gone:
-        return Change(before_record, before_record)
-    params = parameters(put) | ({"delete": ",".join(gone)} if gone else {})
+    edits = _edits(config, wanted, current, tfa)
+    before = visible(config, current)
+    if not edits:
+        return Change(before, before)
+    params = parameters({name: value for name, value in edits.items() if value})
+    if cleared := [name for name, value in edits.items() if not value]:
+        params["delete"] = ",".join(cleared)
     if config.get("digest"):
         params["digest"] = config["digest"]
     realm = str(config["realm"])
     request = Request(f"change the realm {realm}", "PUT", ("access", "domains", realm), params, ("tfa",))
-    return Change(before_record, visible(after, tfa), (request,), secret)
+    secret = (_SECRET,) if tfa.get("key") and tfa.get("key") != current.get("key") else ()
+    return Change(before, visible({**config, **edits}, tfa), (request,), secret)
+
+
+def _edits(
+    config: Mapping[str, Any], wanted: Mapping[str, Any], current: Mapping[str, str], tfa: Mapping[str, str]
+) -> Record:
+    """The new values of the keys that differ; an empty one is cleared."""
+    edits: Record = {}
+    if wanted["comment"] is not None:
+        comment = plain_text(wanted["comment"]) or _OWN_COMMENTS.get(str(config.get("type")), "")
+        if comment != (config.get("comment") or ""):
+            edits["comment"] = comment
+    if wanted["default"] is not None and wanted["default"] != as_bool(config.get("default")):
+        edits["default"] = wanted["default"]
+    if tfa != current:
+        edits["tfa"] = _tfa_text(tfa) if tfa else ""
+    return edits
 
 
 def _tfa_text(tfa: Mapping[str, str]) -> str:
