@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,8 +23,13 @@ class Hosts:
         self.lab = lab
 
     def run(self, name: str, command: str) -> str:
-        """The output of a shell command on a host, which must succeed."""
+        """The output of a shell command on a host, which must succeed; sshd may be on its way back from a reload."""
         done = actions.ssh(self.lab, self.host(name), command)
+        for _attempt in range(5):
+            if done.returncode != 255 or "Connection closed by UNKNOWN" not in done.stderr:
+                break
+            time.sleep(1)
+            done = actions.ssh(self.lab, self.host(name), command)
         assert done.returncode == 0, f"{name}: {command}: {done.stdout}{done.stderr}"
         return done.stdout.strip()
 

@@ -420,14 +420,16 @@ def test_whoever_is_taken_out_of_the_list_is_found(site: Site) -> None:
 
 def test_a_first_look_where_nobody_is_there_yet(site: Site) -> None:
     new = [site.people["bob"] | {"id": name} for name in ("dave", "erin")]
-    site.hosts.run("node2", "mv /usr/sbin/visudo /root/")
+    site.hosts.run(
+        "node2", "cp -p /etc/shadow /root/shadow; echo root:not-locked-1 | chpasswd; mv /usr/sbin/visudo /root/"
+    )
     try:
         before = site.fingerprint("node2")
         done = site.play("--check", "--diff", "--limit", "node2", people=new, root_password="lock")
         assert done.returncode == 0, done.stdout + done.stderr
         assert site.fingerprint("node2") == before
     finally:
-        site.hosts.run("node2", "mv /root/visudo /usr/sbin/")
+        site.hosts.run("node2", "mv /root/visudo /usr/sbin/; mv /root/shadow /etc/shadow")
     assert "sudo is missing" in done.stdout
     assert "root is not locked: only 0 of the 2 other administrators" in " ".join((done.stdout + done.stderr).split())
 
