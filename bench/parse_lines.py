@@ -10,9 +10,9 @@ import random
 import sys
 import time
 
-from ansible_collections.pve.audit.plugins.module_utils.parse.access import parse_access
-from ansible_collections.pve.audit.plugins.module_utils.parse.index import parse_index
-from ansible_collections.pve.audit.plugins.module_utils.parse.task import task_event
+from ansible_collections.pve.audit.plugins.module_utils._parse.access import parse_access
+from ansible_collections.pve.audit.plugins.module_utils._parse.index import parse_index
+from ansible_collections.pve.audit.plugins.module_utils._parse.task import task_event
 
 _START = 1_790_000_000
 _USERS = ("alice@pve", "root@pam", "svc@pve!backup", "iac@pve!terraform", "-")

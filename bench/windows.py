@@ -13,9 +13,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.deeds import DAYS, MORE_THAN, TIMESPAN, USERS
 from bench.measure import Usage, run, typical
 from bench.report import Line, Section
+from bench.synthetic_events import DAYS, MORE_THAN, TIMESPAN, USERS
 from tools.paths import COLLECTIONS, ROOT
 
 SIZES = (10_000, 100_000, 1_000_000)

@@ -11,16 +11,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.pve.audit.plugins.module_utils.analyze.windows import Window, find_windows, window_rule
-from ansible_collections.pve.audit.plugins.module_utils.model.event import Event
-from ansible_collections.pve.audit.plugins.module_utils.model.time import rfc3339, to_epoch
-from ansible_collections.pve.audit.plugins.module_utils.parse.upid import user_fields
-from bench.deeds import MORE_THAN, TIMESPAN, Found, deeds
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
+from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339, to_epoch
+from ansible_collections.pve.audit.plugins.module_utils._parse.upid import user_fields
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.windows import Window, find_windows, window_rule
+from bench.synthetic_events import MORE_THAN, TIMESPAN, Found, synthetic_events
 
 
 def events(count: int) -> Iterator[Event]:
-    """The deeds in the shape that the parsers give."""
-    for second, user, guest, identity in deeds(count):
+    """The events in the shape that the parsers give."""
+    for second, user, guest, identity in synthetic_events(count):
         start = rfc3339(second)
         facts = {"upid": identity, "task_type": "qmdestroy", "status": "OK", "state": "ok"}
         yield {

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from bench.deeds import MORE_THAN, TIMESPAN, Found, deeds
+from bench.synthetic_events import MORE_THAN, TIMESPAN, Found, synthetic_events
 
 RULE = f"""
 title: Guest destroyed
@@ -52,10 +52,10 @@ def convert(form: str) -> Any:
 
 
 def load(count: int) -> sqlite3.Connection:
-    """A table of the deeds in memory, with the index that a user would make for this rule."""
+    """A table of the events in memory, with the index that a user would make for this rule."""
     connection = sqlite3.connect(":memory:")
     connection.execute("CREATE TABLE logs (timestamp INTEGER, user TEXT, vmid INTEGER, id TEXT)")
-    connection.executemany("INSERT INTO logs VALUES (?, ?, ?, ?)", deeds(count))
+    connection.executemany("INSERT INTO logs VALUES (?, ?, ?, ?)", synthetic_events(count))
     connection.execute("CREATE INDEX by_user ON logs (user, timestamp, vmid)")
     return connection
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "actions.md"
 sys.path.insert(0, str(ROOT / ".build" / "collections"))
 
-from ansible_collections.pve.audit.plugins.module_utils.classify import action, api, tasks  # noqa: E402
+from ansible_collections.pve.audit.plugins.module_utils._classify import action, api, tasks  # noqa: E402
 
 HEAD = """\
 # Actions

@@ -15,11 +15,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.pve.audit.plugins.module_utils.analyze.anomalies import check_rules, find_anomalies
-from ansible_collections.pve.audit.plugins.module_utils.analyze.hours import working_hours
-from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_findings import find_identity_findings
-from ansible_collections.pve.audit.plugins.module_utils.analyze.summary import summarise
-from ansible_collections.pve.audit.plugins.module_utils.model.time import rfc3339, to_epoch
+from ansible_collections.pve.audit.plugins.module_utils._identity.rules.findings import find_identity_findings
+from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339, to_epoch
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.anomalies import check_rules, find_anomalies
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.hours import working_hours
+from ansible_collections.pve.audit.plugins.plugin_utils._report.summary import summarise
 
 NOW = "2026-11-23T18:00:00Z"
 SINCE = "2026-11-16T18:00:00Z"

@@ -10,9 +10,9 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pve.audit.plugins.module_utils.analyze.anomalies import check_rules, find_anomalies
-from ansible_collections.pve.audit.plugins.module_utils.analyze.hours import working_hours as check_hours
-from ansible_collections.pve.audit.plugins.module_utils.model.event import require_events
+from ansible_collections.pve.audit.plugins.module_utils._model.event import require_events
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.anomalies import check_rules, find_anomalies
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.hours import working_hours as check_hours
 
 DOCUMENTATION = r"""
 name: anomalies

@@ -95,8 +95,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pve.audit.plugins.module_utils.analyze.compliance import compliance_rows
-from ansible_collections.pve.audit.plugins.module_utils.model.time import rfc3339
+from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
+from ansible_collections.pve.audit.plugins.plugin_utils._controls.compliance import compliance_rows
 
 
 def compliance_filter(

@@ -38,7 +38,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pve.audit.plugins.module_utils.render.text import csp_hash
+from ansible_collections.pve.audit.plugins.plugin_utils._render.text import csp_hash
 
 
 def csp_hash_filter(value: Any) -> str:

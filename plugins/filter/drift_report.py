@@ -88,9 +88,9 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pve.audit.plugins.module_utils.analyze.drift import compare
-from ansible_collections.pve.audit.plugins.module_utils.model.time import rfc3339
-from ansible_collections.pve.audit.plugins.module_utils.render.drift import junit, table
+from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
+from ansible_collections.pve.audit.plugins.plugin_utils._controls.drift import compare
+from ansible_collections.pve.audit.plugins.plugin_utils._controls.drift_page import junit, table
 
 
 def drift_report_filter(records: Any, expected: Any, now: str | None = None) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pve.audit.plugins.module_utils.analyze.enrich import enrich
-from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils.model.time import parse_instant, zone
-from ansible_collections.pve.audit.plugins.module_utils.parse.mixed import SOURCES, Reader
+from ansible_collections.pve.audit.plugins.module_utils._classify.event import classify_event
+from ansible_collections.pve.audit.plugins.module_utils._evidence.mixed import SOURCES, EventParser
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.time import parse_instant, zone
 
 DOCUMENTATION = r"""
 name: events
@@ -121,20 +121,20 @@ def events(
 ) -> list[dict[str, Any]]:
     """See DOCUMENTATION. Raises AnsibleFilterError with one sentence."""
     try:
-        reader = _reader(source, node, reference, timezone)
-        return [enrich(event) for event in reader.read(_items(items))]
+        reader = _event_parser(source, node, reference, timezone)
+        return [classify_event(event) for event in reader.read(_items(items))]
     except ValueError as error:
         raise AnsibleFilterError(f"pve.audit.events: {error}") from error
 
 
-def _reader(source: object, node: object, reference: object, timezone: object) -> Reader:
+def _event_parser(source: object, node: object, reference: object, timezone: object) -> EventParser:
     if source not in SOURCES:
         raise InputError(f"source {source!r} is unknown: use one of {', '.join(SOURCES)}")
     if not isinstance(node, str):
         raise InputError(f"node is a name, not {type(node).__name__}")
     tz = zone(str(timezone))
     now = time.time()
-    return Reader(str(source), node, now if reference is None else parse_instant(reference, now=now, tz=tz), tz)
+    return EventParser(str(source), node, now if reference is None else parse_instant(reference, now=now, tz=tz), tz)
 
 
 def _items(value: object) -> Iterable[Any]:

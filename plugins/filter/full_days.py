@@ -48,8 +48,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pve.audit.plugins.module_utils.model.time import rfc3339
-from ansible_collections.pve.audit.plugins.module_utils.render.local import full_days
+from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
+from ansible_collections.pve.audit.plugins.plugin_utils._render.local import full_days
 
 
 def full_days_filter(value: Any, timezone: str = "UTC", now: str | None = None) -> dict[str, str]:

@@ -46,7 +46,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pve.audit.plugins.module_utils.render.local import LAYOUT, local_time
+from ansible_collections.pve.audit.plugins.plugin_utils._render.local import LAYOUT, local_time
 
 
 def local_time_filter(value: Any, timezone: str = "UTC", layout: str = LAYOUT) -> str:

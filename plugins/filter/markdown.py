@@ -41,7 +41,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pve.audit.plugins.module_utils.render.markdown import escape_markdown
+from ansible_collections.pve.audit.plugins.plugin_utils._render.markdown import escape_markdown
 
 
 def markdown_filter(value: Any) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pve.audit.plugins.module_utils.analyze import hours as hours_of_work
-from ansible_collections.pve.audit.plugins.module_utils.model.event import Event, require_events
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, require_events
+from ansible_collections.pve.audit.plugins.plugin_utils._detect import hours as hours_of_work
 
 DOCUMENTATION = r"""
 name: outside_hours

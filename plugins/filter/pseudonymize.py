@@ -75,9 +75,9 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils.render.pseudonym import Cipher
-from ansible_collections.pve.audit.plugins.module_utils.render.pseudonymize import pseudonymize
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.plugin_utils._pseudonyms.pseudonym import Cipher
+from ansible_collections.pve.audit.plugins.plugin_utils._pseudonyms.pseudonymize import pseudonymize
 
 
 def _names(value: Any, option: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pve.audit.plugins.module_utils.pve.query import search
+from ansible_collections.pve.audit.plugins.module_utils._query.expression import search
 
 DOCUMENTATION = r"""
 name: query

@@ -51,8 +51,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pve.audit.plugins.module_utils.render.pseudonym import Cipher
-from ansible_collections.pve.audit.plugins.module_utils.render.pseudonymize import reveal
+from ansible_collections.pve.audit.plugins.plugin_utils._pseudonyms.pseudonym import Cipher
+from ansible_collections.pve.audit.plugins.plugin_utils._pseudonyms.pseudonymize import reveal
 
 
 def reveal_filter(value: Any, key: Any, scope: str = "") -> Any:

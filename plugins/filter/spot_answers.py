@@ -107,9 +107,9 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pve.audit.plugins.module_utils.analyze.answers import Given, judge_answers
-from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils.model.time import rfc3339
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
+from ansible_collections.pve.audit.plugins.plugin_utils._spot_check.answers import Given, judge_answers
 
 
 def _plain(node: yaml.Node, depth: int = 0) -> Any:

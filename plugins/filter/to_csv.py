@@ -56,8 +56,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils.render.csv import render_csv
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.plugin_utils._render.csv import render_csv
 
 
 def _columns(value: Any) -> dict[str, str]:

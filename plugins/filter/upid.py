@@ -10,9 +10,9 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils.model.time import rfc3339
-from ansible_collections.pve.audit.plugins.module_utils.parse.upid import log_path, parse_upid
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
+from ansible_collections.pve.audit.plugins.module_utils._parse.upid import log_path, parse_upid
 
 DOCUMENTATION = r"""
 name: upid

@@ -10,9 +10,9 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pve.audit.plugins.module_utils.analyze.anomalies import matcher, outcome_filter
-from ansible_collections.pve.audit.plugins.module_utils.analyze.windows import find_windows, window_rule
-from ansible_collections.pve.audit.plugins.module_utils.model.event import require_events
+from ansible_collections.pve.audit.plugins.module_utils._model.event import require_events
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.anomalies import matcher, outcome_filter
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.windows import find_windows, window_rule
 
 DOCUMENTATION = r"""
 name: windows

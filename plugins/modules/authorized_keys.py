@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module pve.audit.authorized_keys: wiring only, the work is done in module_utils/node/authorized_keys.py."""
+"""Module pve.audit.authorized_keys: wiring only, the work is done in module_utils/_node/authorized_keys.py."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pve.audit.plugins.module_utils.model.errors import AuditError
-from ansible_collections.pve.audit.plugins.module_utils.node.authorized_keys import bring_about
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import AuditError
+from ansible_collections.pve.audit.plugins.module_utils._node.authorized_keys import ensure
 
 SPEC: dict[str, Any] = {
     "accounts": {
@@ -106,7 +106,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     try:
-        result = bring_about(module.params["accounts"], module.check_mode)
+        result = ensure(module.params["accounts"], module.check_mode)
     except AuditError as error:
         module.fail_json(msg=str(error))
     except OSError as error:

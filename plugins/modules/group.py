@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module pve.audit.group: wiring only, the work is done in module_utils/pve/groups_roles.py."""
+"""Module pve.audit.group: wiring only, the work is done in module_utils/_pve/groups_roles.py."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pve.audit.plugins.module_utils.pve.change import Change
-from ansible_collections.pve.audit.plugins.module_utils.pve.groups_roles import ensure_group
-from ansible_collections.pve.audit.plugins.module_utils.pve.session import Session
-from ansible_collections.pve.audit.plugins.module_utils.wiring import STATE, api_spec, run_changing_module
+from ansible_collections.pve.audit.plugins.module_utils._module.wiring import STATE, api_spec, run_changing_module
+from ansible_collections.pve.audit.plugins.module_utils._pve.change import Change
+from ansible_collections.pve.audit.plugins.module_utils._pve.groups_roles import ensure_group
+from ansible_collections.pve.audit.plugins.module_utils._pve.session import Session
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "groupid": {"type": "str", "required": True},
@@ -84,7 +84,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def bring_about(session: Session, params: dict[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
+def ensure(session: Session, params: dict[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
     """The change and the result. Raises AuditError."""
     return ensure_group(session, params, check_mode)
 
@@ -92,7 +92,7 @@ def bring_about(session: Session, params: dict[str, Any], check_mode: bool) -> t
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec={**api_spec(), **OPTIONS}, supports_check_mode=True)
-    run_changing_module(module, bring_about)
+    run_changing_module(module, ensure)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module pve.audit.identity_info: wiring only; pve/identity.py reads, analyze/identity_findings.py judges."""
+"""Module pve.audit.identity_info: wiring only; _pve/identity.py reads, _identity/rules/findings.py judges."""
 
 from __future__ import annotations
 
@@ -309,15 +309,15 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_activity import Activity
-from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_findings import find_identity_findings
-from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils.model.event import require_events
-from ansible_collections.pve.audit.plugins.module_utils.model.time import parse_instant, zone
-from ansible_collections.pve.audit.plugins.module_utils.pve.identity import read_cluster_addresses, read_identity
-from ansible_collections.pve.audit.plugins.module_utils.pve.identity_options import info_options
-from ansible_collections.pve.audit.plugins.module_utils.pve.session import Api
-from ansible_collections.pve.audit.plugins.module_utils.wiring import api_spec, run_api_module
+from ansible_collections.pve.audit.plugins.module_utils._identity.activity import Activity
+from ansible_collections.pve.audit.plugins.module_utils._identity.rules.findings import find_identity_findings
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.event import require_events
+from ansible_collections.pve.audit.plugins.module_utils._model.time import parse_instant, zone
+from ansible_collections.pve.audit.plugins.module_utils._module.identity_options import info_options
+from ansible_collections.pve.audit.plugins.module_utils._module.wiring import api_spec, run_api_module
+from ansible_collections.pve.audit.plugins.module_utils._pve.identity import read_cluster_addresses, read_identity
+from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api
 
 
 def _since(params: dict[str, Any], option: str, now: float) -> float | None:

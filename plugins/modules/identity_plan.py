@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module pve.audit.identity_plan: wiring only; analyze/identity_plan.py plans, analyze/lockout.py guards."""
+"""Module pve.audit.identity_plan: wiring only; _identity/plan/build.py plans, _identity/guard/lockout.py guards."""
 
 from __future__ import annotations
 
@@ -411,22 +411,22 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_controls import control_of
-from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_declaration import PERSON, SERVICE, Declaration
-from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_plan import DeclarationError, plan_identity
-from ansible_collections.pve.audit.plugins.module_utils.analyze.lockout import administrators_of, find_lockouts
-from ansible_collections.pve.audit.plugins.module_utils.analyze.lockout_people import Ground, check_nodes
-from ansible_collections.pve.audit.plugins.module_utils.pve.identity import read_identity
-from ansible_collections.pve.audit.plugins.module_utils.pve.identity_options import plan_options
-from ansible_collections.pve.audit.plugins.module_utils.pve.session import Api
-from ansible_collections.pve.audit.plugins.module_utils.wiring import api_spec, run_api_module
+from ansible_collections.pve.audit.plugins.module_utils._identity.guard.lockout import administrators_of, find_lockouts
+from ansible_collections.pve.audit.plugins.module_utils._identity.guard.people import GuardContext, check_nodes
+from ansible_collections.pve.audit.plugins.module_utils._identity.plan.build import DeclarationError, plan_identity
+from ansible_collections.pve.audit.plugins.module_utils._identity.plan.controls import control_of
+from ansible_collections.pve.audit.plugins.module_utils._identity.plan.declaration import PERSON, SERVICE, Declaration
+from ansible_collections.pve.audit.plugins.module_utils._module.identity_options import plan_options
+from ansible_collections.pve.audit.plugins.module_utils._module.wiring import api_spec, run_api_module
+from ansible_collections.pve.audit.plugins.module_utils._pve.identity import read_identity
+from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api
 
 
-def ground_of(params: dict[str, Any], wanted: Declaration, now: float) -> Ground:
+def context_of(params: dict[str, Any], wanted: Declaration, now: float) -> GuardContext:
     """What the guard must know of the options. Raises InputError for facts of another shape."""
     check_nodes(params["nodes"])
     token = params["api_token_id"]
-    return Ground(
+    return GuardContext(
         user=params["api_user"],
         token=str(token).rpartition("!")[2] if token else None,
         now=now,
@@ -445,12 +445,12 @@ def plan(api: Api, params: dict[str, Any], now: float) -> dict[str, Any]:
     identity = read_identity(api)
     changes, undeclared, wanted = plan_identity(identity, params["declaration"], now)
     changes = [{**item, "control": control_of(item, wanted)} for item in changes]
-    ground = ground_of(params, wanted, now)
-    before, after = administrators_of(identity, changes, ground)
+    context = context_of(params, wanted, now)
+    before, after = administrators_of(identity, changes, context)
     return {
         "changes": changes,
         "undeclared": [{**item, "control": control_of(item, wanted)} for item in undeclared],
-        "lockouts": [lockout.as_dict() for lockout in find_lockouts(identity, changes, ground)],
+        "lockouts": [lockout.as_dict() for lockout in find_lockouts(identity, changes, context)],
         "administrators_before": before,
         "administrators_after": after,
     }

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module pve.audit.login_info: wiring only, the login is tried in module_utils/pve/session.py."""
+"""Module pve.audit.login_info: wiring only, the login is tried in module_utils/_pve/session.py."""
 
 from __future__ import annotations
 
@@ -78,9 +78,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils.pve.session import Session
-from ansible_collections.pve.audit.plugins.module_utils.wiring import api_spec, run_api_module
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._module.wiring import api_spec, run_api_module
+from ansible_collections.pve.audit.plugins.module_utils._pve.session import Session
 
 OPTIONS = {"userid": {"type": "str", "required": True}, "password": {"type": "str", "required": True, "no_log": True}}
 

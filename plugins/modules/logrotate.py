@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module pve.audit.logrotate: wiring only, the work is done in module_utils/node/logrotate_policy.py."""
+"""Module pve.audit.logrotate: wiring only, the work is done in module_utils/_node/logrotate/policy.py."""
 
 from __future__ import annotations
 
@@ -213,9 +213,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pve.audit.plugins.module_utils.model.errors import AuditError
-from ansible_collections.pve.audit.plugins.module_utils.node.command import find_program, run
-from ansible_collections.pve.audit.plugins.module_utils.node.logrotate_policy import (
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import AuditError
+from ansible_collections.pve.audit.plugins.module_utils._node.command import find_program, run
+from ansible_collections.pve.audit.plugins.module_utils._node.logrotate.policy import (
     Places,
     Plan,
     apply_absent,
@@ -260,7 +260,7 @@ SPEC: dict[str, dict[str, Any]] = {
 }
 
 
-def bring_about(module: AnsibleModule) -> dict[str, Any]:
+def ensure(module: AnsibleModule) -> dict[str, Any]:
     """Plan, validate, and do it unless in check mode. Raises AuditError."""
     params = module.params
     places = Places(params["config"], params["directory"])
@@ -297,7 +297,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     try:
-        result = bring_about(module)
+        result = ensure(module)
     except AuditError as error:
         module.fail_json(msg=str(error))
     except OSError as error:

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module pve.audit.node_logging_info: wiring only, the work is done in module_utils/node/logging_state.py."""
+"""Module pve.audit.node_logging_info: wiring only, the work is done in module_utils/_node/facts/logging.py."""
 
 from __future__ import annotations
 
@@ -116,9 +116,9 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pve.audit.plugins.module_utils.node.command import run
-from ansible_collections.pve.audit.plugins.module_utils.node.logging_state import look_at
-from ansible_collections.pve.audit.plugins.module_utils.node.look import Node
+from ansible_collections.pve.audit.plugins.module_utils._node.command import run
+from ansible_collections.pve.audit.plugins.module_utils._node.facts.logging import look_at
+from ansible_collections.pve.audit.plugins.module_utils._node.facts.node import Node
 
 CHOICES = ["rsyslog", "forwarder", "journald", "logrotate", "storage", "clock", "tasks", "auditd"]
 

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module pve.audit.remote_syslog: wiring only, the work is done in module_utils/node/remote_syslog.py."""
+"""Module pve.audit.remote_syslog: wiring only, the work is done in module_utils/_node/forward/remote_syslog.py."""
 
 from __future__ import annotations
 
@@ -278,17 +278,17 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pve.audit.plugins.module_utils.model.errors import AuditError
-from ansible_collections.pve.audit.plugins.module_utils.node.command import run
-from ansible_collections.pve.audit.plugins.module_utils.node.remote_syslog import Node, bring_about
-from ansible_collections.pve.audit.plugins.module_utils.node.remote_syslog_options import SPEC
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import AuditError
+from ansible_collections.pve.audit.plugins.module_utils._module.remote_syslog_options import SPEC
+from ansible_collections.pve.audit.plugins.module_utils._node.command import run
+from ansible_collections.pve.audit.plugins.module_utils._node.forward.remote_syslog import Node, ensure
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     try:
-        result: dict[str, Any] = bring_about(module.params, Node(run), module.check_mode, module.backup_local)
+        result: dict[str, Any] = ensure(module.params, Node(run), module.check_mode, module.backup_local)
     except AuditError as error:
         module.fail_json(msg=str(error))
     except OSError as error:

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module pve.audit.root_password: wiring only, the work is done in module_utils/node/root_password.py."""
+"""Module pve.audit.root_password: wiring only, the work is done in module_utils/_node/sshd/root_password.py."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pve.audit.plugins.module_utils.model.errors import AuditError, InputError
-from ansible_collections.pve.audit.plugins.module_utils.node.command import run
-from ansible_collections.pve.audit.plugins.module_utils.node.root_password import Machine, bring_about, feed
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import AuditError, InputError
+from ansible_collections.pve.audit.plugins.module_utils._node.command import run
+from ansible_collections.pve.audit.plugins.module_utils._node.sshd.root_password import Machine, ensure, feed
 
 SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["set", "locked"], "required": True},
@@ -90,7 +90,7 @@ def main() -> None:
     try:
         if module.params["minimum"] < 1:
             raise InputError("minimum must be at least 1: somebody has to be able to become root")
-        result = bring_about(module.params, Machine(run, feed), module.check_mode)
+        result = ensure(module.params, Machine(run, feed), module.check_mode)
     except AuditError as error:
         module.fail_json(msg=str(error))
     except OSError as error:

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module pve.audit.sshd_config: wiring only, the work is done in module_utils/node/sshd_change.py."""
+"""Module pve.audit.sshd_config: wiring only, the work is done in module_utils/_node/sshd/change.py."""
 
 from __future__ import annotations
 
@@ -126,9 +126,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pve.audit.plugins.module_utils.model.errors import AuditError, InputError
-from ansible_collections.pve.audit.plugins.module_utils.node.command import run
-from ansible_collections.pve.audit.plugins.module_utils.node.sshd_change import Host, bring_about
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import AuditError, InputError
+from ansible_collections.pve.audit.plugins.module_utils._node.command import run
+from ansible_collections.pve.audit.plugins.module_utils._node.sshd.change import Host, ensure
 
 SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent", "confirmed"], "default": "present"},
@@ -147,7 +147,7 @@ def main() -> None:
     try:
         if module.params["confirm_seconds"] < 0:
             raise InputError(f"confirm_seconds must not be negative: {module.params['confirm_seconds']}")
-        result = bring_about(module.params, Host(run), module.check_mode)
+        result = ensure(module.params, Host(run), module.check_mode)
     except AuditError as error:
         module.fail_json(msg=str(error))
     except OSError as error:

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module pve.audit.task_log_info: wiring only, the work is done in module_utils/pve/tasklog.py."""
+"""Module pve.audit.task_log_info: wiring only, the work is done in module_utils/_pve/tasklog.py."""
 
 from __future__ import annotations
 
@@ -110,9 +110,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pve.audit.plugins.module_utils.pve.session import Session
-from ansible_collections.pve.audit.plugins.module_utils.pve.tasklog import OPTIONS, collect_logs
-from ansible_collections.pve.audit.plugins.module_utils.wiring import api_spec, run_api_module
+from ansible_collections.pve.audit.plugins.module_utils._module.wiring import api_spec, run_api_module
+from ansible_collections.pve.audit.plugins.module_utils._pve.session import Session
+from ansible_collections.pve.audit.plugins.module_utils._pve.tasklog import OPTIONS, collect_logs
 
 
 def read_logs(session: Session, params: dict[str, Any]) -> dict[str, Any]:

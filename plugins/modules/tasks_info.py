@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module pve.audit.tasks_info: wiring only, the work is done in module_utils/pve/tasks.py."""
+"""Module pve.audit.tasks_info: wiring only, the work is done in module_utils/_pve/tasks.py."""
 
 from __future__ import annotations
 
@@ -299,9 +299,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.pve.audit.plugins.module_utils.pve.session import Session
-from ansible_collections.pve.audit.plugins.module_utils.pve.tasks_query import OPTIONS, query_tasks
-from ansible_collections.pve.audit.plugins.module_utils.wiring import api_spec, run_api_module
+from ansible_collections.pve.audit.plugins.module_utils._module.wiring import api_spec, run_api_module
+from ansible_collections.pve.audit.plugins.module_utils._pve.session import Session
+from ansible_collections.pve.audit.plugins.module_utils._pve.tasks_query import OPTIONS, query_tasks
 
 
 def list_tasks(session: Session, params: dict[str, Any]) -> dict[str, Any]:

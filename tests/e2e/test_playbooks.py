@@ -10,8 +10,8 @@ from time import time
 
 import pytest
 
-from ansible_collections.pve.audit.plugins.module_utils.analyze.drift import compare
-from ansible_collections.pve.audit.plugins.module_utils.model.time import rfc3339
+from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
+from ansible_collections.pve.audit.plugins.plugin_utils._controls.drift import compare
 from tests.e2e.conftest import Ansible, connection
 from tests.lab.simulator import Simulator, running_simulator
 

@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rooms of the house: who may import whom below `plugins/module_utils`, and who may never touch the outside world.
+"""The rooms of the house: who may import whom in `plugins`, and who may never touch the outside world.
 
-Data flows one way, source -> parse -> classify -> analyze -> render. The tables below are the design.
+The tables below are the design. `ROOMS` names the rooms that a room may use beside itself, `PACKAGES` the order of the
+packages inside a room, and no file may be part of a circle.
 """
 
 from __future__ import annotations
@@ -11,37 +12,66 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
-UTILS = PLUGINS / "module_utils"
 OURS = "ansible_collections.pve.audit.plugins."
 
-# Room -> the other rooms it may import.
+# Room -> the other rooms it may import. What modules use lies in module_utils, what only filters use in plugin_utils.
 ROOMS: dict[str, set[str]] = {
-    "model": set(),
-    "parse": {"model"},
-    "classify": {"model"},
-    "analyze": {"model", "classify"},
-    "render": {"model"},
-    "pve": {"model", "parse"},
-    "node": {"model", "parse"},
-    "archive": {"model"},
+    "module_utils/_model": set(),
+    "module_utils/_parse": {"module_utils/_model"},
+    "module_utils/_classify": {"module_utils/_model"},
+    "module_utils/_evidence": {"module_utils/_model", "module_utils/_parse", "module_utils/_classify"},
+    "module_utils/_query": {"module_utils/_model"},
+    "module_utils/_identity": {"module_utils/_model"},
+    "module_utils/_pve": {
+        "module_utils/_model",
+        "module_utils/_parse",
+        "module_utils/_query",
+        "module_utils/_identity",
+    },
+    "module_utils/_node": {"module_utils/_model", "module_utils/_parse"},
+    "module_utils/_module": {"module_utils/_model", "module_utils/_pve"},
+    "plugin_utils/_detect": {"module_utils/_model"},
+    "plugin_utils/_report": {"module_utils/_model", "module_utils/_classify"},
+    "plugin_utils/_controls": {"module_utils/_model", "plugin_utils/_render"},
+    "plugin_utils/_spot_check": {"module_utils/_model"},
+    "plugin_utils/_pseudonyms": {"module_utils/_model"},
+    "plugin_utils/_render": {"module_utils/_model"},
+}
+
+# Package -> the other packages of its room that it may import; "." are the files of the room itself.
+PACKAGES: dict[str, dict[str, set[str]]] = {
+    "module_utils/_identity": {".": set(), "rules": {"."}, "plan": {"."}, "guard": {"."}},
+    "module_utils/_node": {
+        ".": set(),
+        "forward": {"."},
+        "logrotate": {"."},
+        "sshd": {"."},
+        "facts": {".", "logrotate"},
+    },
 }
 
 # Same input, same output: nothing here can read a clock, a file, the network or the environment.
-PURE_ROOMS = {"model", "parse", "classify", "analyze", "render"}
+PURE_ROOMS = {room for room in ROOMS if room not in {"module_utils/_pve", "module_utils/_node", "module_utils/_module"}}
 PURE_MODULES = """
     __future__ abc base64 binascii bisect calendar codecs collections contextlib copy csv dataclasses datetime decimal
-    difflib enum fractions functools hashlib heapq hmac html io ipaddress itertools json keyword math numbers operator
-    re statistics string struct textwrap types typing unicodedata urllib.parse zoneinfo
+    difflib enum fractions functools graphlib hashlib heapq hmac html io ipaddress itertools json keyword math numbers
+    operator re statistics string struct textwrap types typing unicodedata urllib.parse zoneinfo
 """
 IMPURE_CALLS = {"open", "input", "print", "now", "utcnow", "today"}
 
-# Third-party packages, and the only room that may use them.
-THIRD_PARTY = {"pve": {"jmespath", "proxmoxer", "requests", "urllib3"}}
+# Packages beside the standard library, and the only rooms that may use them.
+THIRD_PARTY = {
+    "module_utils/_pve": {"proxmoxer", "requests", "urllib3"},
+    "module_utils/_query": {"jmespath"},
+    "module_utils/_module": {"ansible"},
+    "plugin_utils/_pseudonyms": {"cryptography"},
+}
 
 
 def imports_of(file: Path) -> Iterator[tuple[int, str]]:
@@ -50,17 +80,34 @@ def imports_of(file: Path) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield node.lineno, "." * node.level + (node.module or "")
+            name = "." * node.level + (node.module or "")
+            parts = [f"{name}.{alias.name}" for alias in node.names]
+            modules = [part for part in parts if target_of(part) is not None]
+            yield from ((node.lineno, part) for part in modules or [name])
+
+
+def target_of(name: str) -> Path | None:
+    """The file of ours that a dotted name means, if it is one."""
+    if not name.startswith(OURS):
+        return None
+    file = PLUGINS.joinpath(*name.removeprefix(OURS).split(".")).with_suffix(".py")
+    return file if file.is_file() else None
 
 
 def room_files() -> list[Path]:
     """All files in rooms."""
-    return sorted(UTILS.glob("*/**/*.py"))
+    return sorted(file for kind in ("module_utils", "plugin_utils") for file in (PLUGINS / kind).rglob("*.py"))
 
 
 def room_of(file: Path) -> str:
-    """`parse` for plugins/module_utils/parse/upid.py."""
-    return file.relative_to(UTILS).parts[0]
+    """`module_utils/_parse` for plugins/module_utils/_parse/upid.py."""
+    return "/".join(file.relative_to(PLUGINS).parts[:2])
+
+
+def package_of(file: Path) -> str:
+    """`guard` for plugins/module_utils/_identity/guard/people.py, `.` for a file of the room itself."""
+    parts = file.relative_to(PLUGINS).parts
+    return parts[2] if len(parts) > 3 else "."
 
 
 def name_of(path: object) -> str:
@@ -68,19 +115,21 @@ def name_of(path: object) -> str:
     return str(path.relative_to(PLUGINS)) if isinstance(path, Path) else repr(path)
 
 
-def test_every_folder_is_a_room() -> None:
-    assert {room_of(file) for file in room_files()} <= set(ROOMS)
+def test_every_folder_is_a_private_room() -> None:
+    assert {room_of(file) for file in room_files()} == set(ROOMS)
 
 
 @pytest.mark.parametrize("file", room_files(), ids=name_of)
 def test_room_imports_only_what_it_may(file: Path) -> None:
     room = room_of(file)
-    rooms = tuple(f"{OURS}module_utils.{other}." for other in {room, *ROOMS[room]})
     wrong = []
     for line, name in imports_of(file):
         top = name.split(".")[0]
-        if name.startswith(OURS):
-            good = name.startswith(rooms) or f"{name}." in rooms
+        target = target_of(name)
+        if target is not None:
+            good = room_of(target) in {room, *ROOMS[room]}
+        elif name.startswith(OURS):
+            good = False
         elif top in sys.stdlib_module_names:
             good = room not in PURE_ROOMS or not {name, top}.isdisjoint(PURE_MODULES.split())
         else:
@@ -88,6 +137,39 @@ def test_room_imports_only_what_it_may(file: Path) -> None:
         if not good:
             wrong.append(f"line {line}: {name or 'a relative import'}")
     assert not wrong, f"{room} may not import {wrong}"
+
+
+@pytest.mark.parametrize("file", [file for file in room_files() if room_of(file) in PACKAGES], ids=name_of)
+def test_package_imports_only_what_it_may(file: Path) -> None:
+    room, package = room_of(file), package_of(file)
+    allowed = {package, *PACKAGES[room][package]}
+    targets = [target for _line, name in imports_of(file) if (target := target_of(name)) is not None]
+    wrong = [name_of(target) for target in targets if room_of(target) == room and package_of(target) not in allowed]
+    assert not wrong, f"{package} may not import {wrong}"
+
+
+def test_packages_of_a_room_are_named() -> None:
+    """A room with packages has an order among them."""
+    packages = {room: {package_of(file) for file in room_files() if room_of(file) == room} for room in ROOMS}
+    assert {room for room, found in packages.items() if found != {"."}} == set(PACKAGES)
+    assert {room: packages[room] | {"."} for room in PACKAGES} == {room: set(table) for room, table in PACKAGES.items()}
+
+
+def test_no_circle() -> None:
+    """Neither between rooms and packages, as the tables say, nor between files, as the imports are."""
+    graph = {
+        file: {target for _line, name in imports_of(file) if (target := target_of(name)) is not None}
+        for file in room_files()
+    }
+    for nodes in (
+        ROOMS,
+        *PACKAGES.values(),
+        {name_of(file): set(map(name_of, found)) for file, found in graph.items()},
+    ):
+        try:
+            TopologicalSorter(nodes).prepare()
+        except CycleError as error:
+            pytest.fail(f"a circle: {error.args[1]}")
 
 
 @pytest.mark.parametrize("file", [file for file in room_files() if room_of(file) in PURE_ROOMS], ids=name_of)
@@ -110,10 +192,7 @@ def reached_from(file: Path) -> set[Path]:
         if current in reached:
             continue
         reached.add(current)
-        for _line, name in imports_of(current):
-            if name.startswith(OURS):
-                target = PLUGINS / Path(*name.removeprefix(OURS).split("."))
-                todo += [found for found in (target.with_suffix(".py"), target / "__init__.py") if found.exists()]
+        todo += [target for _line, name in imports_of(current) if (target := target_of(name)) is not None]
     return reached
 
 
@@ -126,9 +205,9 @@ def test_module_that_runs_on_a_node_needs_only_python(file: Path) -> None:
     assert packages <= set(sys.stdlib_module_names) | {"ansible", "ansible_collections"}
 
 
-@pytest.mark.parametrize("file", sorted(UTILS.rglob("*.py")), ids=name_of)
-def test_nothing_below_imports_from_above(file: Path) -> None:
-    wrong = [
-        name for _line, name in imports_of(file) if name.startswith(OURS) and not name.startswith(f"{OURS}module_utils")
-    ]
-    assert not wrong
+def test_no_room_is_the_house() -> None:
+    """No room holds more than a quarter of the lines of all plugins."""
+    lines = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in PLUGINS.rglob("*.py")}
+    for room in ROOMS:
+        share = sum(count for file, count in lines.items() if room_of(file) == room) / sum(lines.values())
+        assert share <= 0.25, f"{room} holds {share:.0%}"

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.pve.audit.plugins.module_utils.analyze.identity_findings import RULES as IDENTITY_RULES
-from ansible_collections.pve.audit.plugins.module_utils.analyze.rules import DEFAULT_RULES
-from ansible_collections.pve.audit.plugins.module_utils.analyze.seen import NO_COVERAGE, UNEXPLAINED
-from ansible_collections.pve.audit.plugins.module_utils.classify.action import ACTIONS
-from ansible_collections.pve.audit.plugins.module_utils.classify.tasks import TASK_ACTIONS
-from ansible_collections.pve.audit.plugins.module_utils.model.coverage import REASON_CODES
-from ansible_collections.pve.audit.plugins.module_utils.model.finding import SEVERITY_ORDER
+from ansible_collections.pve.audit.plugins.module_utils._classify.action import ACTIONS
+from ansible_collections.pve.audit.plugins.module_utils._classify.tasks import TASK_ACTIONS
+from ansible_collections.pve.audit.plugins.module_utils._identity.rules.findings import RULES as IDENTITY_RULES
+from ansible_collections.pve.audit.plugins.module_utils._model.coverage import REASON_CODES
+from ansible_collections.pve.audit.plugins.module_utils._model.finding import SEVERITY_ORDER
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.rules import DEFAULT_RULES
+from ansible_collections.pve.audit.plugins.plugin_utils._report.coverage import NO_COVERAGE, UNEXPLAINED
 from tests.report_sample import HOSTILE, build, render
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.pve.audit.plugins.module_utils.analyze import identity_controls
-from ansible_collections.pve.audit.plugins.module_utils.pve.identity_options import plan_options
+from ansible_collections.pve.audit.plugins.module_utils._identity.plan import controls as identity_controls
+from ansible_collections.pve.audit.plugins.module_utils._module.identity_options import plan_options
 
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "named_users"
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.pve.audit.plugins.module_utils.analyze.sample import file_name
+from ansible_collections.pve.audit.plugins.plugin_utils._spot_check.sample import file_name
 from tests.report_sample import HOSTILE, build_events
 
 ROOT = Path(__file__).resolve().parents[3]

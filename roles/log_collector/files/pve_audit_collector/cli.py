@@ -16,7 +16,7 @@ from typing import Any
 
 from . import check, close, disk, holes, refused, retain, writer
 from .manifest import ManifestError
-from .safe import only_one
+from .safe import exclusive_lock
 from .settings import DEFAULT_PATH, Settings, SettingsError, load
 
 Command = Callable[[Settings, argparse.Namespace], tuple[int, dict[str, Any], list[str]]]
@@ -54,7 +54,7 @@ def _print(options: argparse.Namespace, data: dict[str, Any], sentences: Iterabl
 
 
 def _protect(settings: Settings, _options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
-    with only_one(Path(settings.state)):
+    with exclusive_lock(Path(settings.state)):
         results = close.protect(settings)
     lacking = [one for one in results if one["attribute"] != one["wanted"]]
     kinds = sorted({one["attribute"] for one in lacking})
@@ -66,7 +66,7 @@ def _protect(settings: Settings, _options: argparse.Namespace) -> tuple[int, dic
 
 
 def _close_day(settings: Settings, _options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
-    with only_one(Path(settings.state)):
+    with exclusive_lock(Path(settings.state)):
         results = close.close_days(settings, time.time(), close.open_for_writing)
     bad = [one for one in results if one["result"] != "closed"]
     sentences = [f"{one['file']}: closed, {one['lines']} lines" for one in results if one["result"] == "closed"]
@@ -79,7 +79,7 @@ def _close_day(settings: Settings, _options: argparse.Namespace) -> tuple[int, d
 
 
 def _verify(settings: Settings, options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
-    with only_one(Path(settings.state)):
+    with exclusive_lock(Path(settings.state)):
         result = check.verify(settings, time.time(), options.quick)
     sentences = [f"{ERROR}{one['file']}: {one['message']}" for one in result["problems"]]
     sentences += [f"{WARNING}{one['file']}: {one['message']}" for one in result["notes"]]
@@ -90,7 +90,7 @@ def _verify(settings: Settings, options: argparse.Namespace) -> tuple[int, dict[
 
 def _retain(settings: Settings, options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
     now = time.time()
-    with only_one(Path(settings.state)):
+    with exclusive_lock(Path(settings.state)):
         results = retain.retain(settings, now, options.days, options.dry_run)
         pruned = [] if options.dry_run else retain.prune_rejected(settings, now)
     word = "would be deleted" if options.dry_run else "deleted"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .attributes import set_attribute
-from .safe import write_whole
+from .safe import write_atomic
 
 GENESIS = "0" * 64
 Entry = dict[str, Any]
@@ -107,7 +107,7 @@ def append_entry(path: Path, head: Path, entry: Entry) -> Entry:
 
 def write_head(head: Path, entry: Entry) -> None:
     """The number and hash of the last entry."""
-    write_whole(head, json.dumps({"number": entry["number"], "hash": entry["hash"]}).encode() + b"\n", 0o640)
+    write_atomic(head, json.dumps({"number": entry["number"], "hash": entry["hash"]}).encode() + b"\n", 0o640)
 
 
 def check_head(head: Path, entries: list[Entry]) -> list[str]:

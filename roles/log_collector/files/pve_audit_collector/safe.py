@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes, mode: int) -> None:
+def write_atomic(path: Path, content: bytes, mode: int) -> None:
     """Write beside it, flush, rename."""
     candidate = path.with_name(f".{path.name}.new")
     handle = os.open(candidate, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
@@ -36,7 +36,7 @@ def sync_directory(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def only_one(state: Path) -> Iterator[None]:
+def exclusive_lock(state: Path) -> Iterator[None]:
     """Wait until no other tool changes the archive."""
     state.mkdir(mode=0o750, parents=True, exist_ok=True)
     handle = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

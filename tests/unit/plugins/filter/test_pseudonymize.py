@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from ansible_collections.pve.audit.plugins.filter import pseudonymize as hiding
 from ansible_collections.pve.audit.plugins.filter import reveal as revealing
-from ansible_collections.pve.audit.plugins.module_utils.model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils.render.pseudonym import Cipher
-from ansible_collections.pve.audit.plugins.module_utils.render.pseudonymize import pseudonymize, reveal
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.plugin_utils._pseudonyms.pseudonym import Cipher
+from ansible_collections.pve.audit.plugins.plugin_utils._pseudonyms.pseudonymize import pseudonymize, reveal
 from tests.report_sample import HOSTILE, build
 
 KEY = "correct horse battery staple"

@@ -15,7 +15,7 @@ import yaml
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.pve.audit.plugins.filter import spot_answers, spot_sample
-from ansible_collections.pve.audit.plugins.module_utils.model.finding import SEVERITY_ORDER
+from ansible_collections.pve.audit.plugins.module_utils._model.finding import SEVERITY_ORDER
 
 MADE = "2026-12-01T06:00:00Z"
 SOON = "2026-12-02T06:00:00Z"

@@ -96,7 +96,7 @@ STEPS: list[tuple[Any, str]] = [
     (manifest, "set_attribute"),
     (close, "append_entry"),
     (close, "measure"),
-    (manifest, "write_whole"),
+    (manifest, "write_atomic"),
     (safe, "sync_directory"),
 ]
 

@@ -1,0 +1,234 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Effective privileges of users and tokens, computed from an identity snapshot as Proxmox VE does.
+
+On the way down a path the deepest level with an entry wins: there a token's entry beats a user's, a user's beats those
+of all groups together, and entries that do not propagate count on their own path only. `NoAccess` beats every other
+role of its level. A token with privilege separation has at most what its owner has. Pools are not looked at: they
+add privileges on guests and storages only. Sources: pve-access-control PVE/AccessControl.pm roles(),
+PVE/RPCEnvironment.pm permissions().
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+ROOT = "root@pam"
+NO_ACCESS = "NoAccess"
+ADMINISTRATOR = "Administrator"
+
+# Whoever has these on the paths of access control can repair everything else.
+_REPAIR = {
+    "/access": ("Permissions.Modify", "Sys.Modify", "User.Modify", "Group.Allocate"),
+    "/access/groups": ("Permissions.Modify", "User.Modify", "Group.Allocate"),
+    "/access/realm": ("Permissions.Modify", "Realm.Allocate", "Realm.AllocateUser"),
+}
+
+
+@dataclass
+class Token:
+    """An API token; `expire` 0 is never."""
+
+    privsep: bool
+    expire: int
+
+
+@dataclass
+class Account:
+    """A user. `tfa` None: not known. `created`: made by a plan; `password`: the plan gives it one."""
+
+    enable: bool
+    expire: int
+    tokens: dict[str, Token] = field(default_factory=dict)
+    tfa: frozenset[str] | None = None
+    totp_locked: bool = False
+    tfa_locked_until: int = 0
+    created: bool = False
+    password: bool = False
+
+
+@dataclass
+class Directory:
+    """An identity snapshot in a form that can be changed and asked. `acl`: path, kind, id, role to propagate."""
+
+    users: dict[str, Account] = field(default_factory=dict)
+    groups: dict[str, set[str]] = field(default_factory=dict)
+    roles: dict[str, frozenset[str]] = field(default_factory=dict)
+    acl: dict[str, dict[str, dict[str, dict[str, bool]]]] = field(default_factory=dict)
+    realms: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def grant(self, path: str, kind: str, ugid: str, role: str, propagate: bool) -> None:
+        """Add or change one ACL entry."""
+        self.acl.setdefault(path, {}).setdefault(kind, {}).setdefault(ugid, {})[role] = propagate
+
+    def revoke(self, path: str, kind: str, ugid: str, role: str) -> None:
+        """Take one ACL entry away, if it is there."""
+        self.acl.get(path, {}).get(kind, {}).get(ugid, {}).pop(role, None)
+
+    def forget(self, kind: str, ugid: str) -> None:
+        """Take all ACL entries of a user, group or token away."""
+        for kinds in self.acl.values():
+            kinds.get(kind, {}).pop(ugid, None)
+
+    def forget_role(self, role: str) -> None:
+        """A role that is gone is ignored wherever it is granted (AccessControl.pm parse_user_config)."""
+        self.roles.pop(role, None)
+        for kinds in self.acl.values():
+            for entries in kinds.values():
+                for granted in entries.values():
+                    granted.pop(role, None)
+
+
+def directory_of(identity: Mapping[str, Any]) -> Directory:
+    """The directory of a snapshot. Entries of roles and tokens that do not exist have no effect."""
+    found = Directory(
+        users={row["userid"]: _account(row) for row in identity["users"]},
+        groups={row["groupid"]: set(row["users"]) for row in identity["groups"]},
+        roles={row["roleid"]: frozenset(row["privs"]) for row in identity["roles"]},
+        realms={row["realm"]: dict(row) for row in identity["realms"]},
+    )
+    for row in identity["users"]:
+        for group in row["groups"]:
+            if group in found.groups:
+                found.groups[group].add(row["userid"])
+    for row in identity["acl"]:
+        if row["roleid"] in found.roles:
+            found.grant(row["path"], row["type"], row["ugid"], row["roleid"], row["propagate"])
+    return found
+
+
+def _account(row: Mapping[str, Any]) -> Account:
+    return Account(
+        enable=row["enable"],
+        expire=row["expire"],
+        tokens={token["tokenid"]: Token(token["privsep"], token["expire"]) for token in row["tokens"]},
+        tfa=None if row["tfa"] is None else frozenset(row["tfa"]),
+        totp_locked=row.get("totp_locked", False),
+        tfa_locked_until=row.get("tfa_locked_until", 0),
+    )
+
+
+def split_token(who: str) -> tuple[str, str] | None:
+    """Owner and name of `user@realm!name`, or None for a user. The last ! splits, as a user name may hold one."""
+    owner, bang, name = who.rpartition("!")
+    return (owner, name) if bang and "@" in owner and "@" not in name else None
+
+
+def realm_of(userid: str) -> str:
+    """The realm of a user id; the last @ splits, as a user name may hold one."""
+    return userid.rpartition("@")[2]
+
+
+def acl_object(row: Mapping[str, Any]) -> str:
+    """The name of an ACL entry in findings and plans: `/vms group:ops PVEVMUser`."""
+    return f"{row['path']} {row['type']}:{row['ugid']} {row['roleid']}"
+
+
+def privileges_of(directory: Directory, who: str, path: str) -> dict[str, bool]:
+    """Privilege to whether it propagates; a privilege that is there is granted. Empty for who does not exist."""
+    if who == ROOT:
+        return dict.fromkeys(directory.roles.get(ADMINISTRATOR, ()), True)
+    owner_and_name = split_token(who)
+    if owner_and_name is None:
+        return _compiled(directory, who, path)
+    owner, name = owner_and_name
+    account = directory.users.get(owner)
+    token = account.tokens.get(name) if account else None
+    if token is None:
+        return {}
+    if not token.privsep:
+        return privileges_of(directory, owner, path)
+    own = _compiled(directory, who, path)
+    if owner == ROOT:
+        return own
+    limit = privileges_of(directory, owner, path)
+    return {name: flag and limit[name] for name, flag in own.items() if name in limit}
+
+
+def _compiled(directory: Directory, who: str, path: str) -> dict[str, bool]:
+    found: dict[str, bool] = {}
+    for role, propagate in roles_of(directory, who, path).items():
+        for privilege in directory.roles.get(role, ()):
+            found[privilege] = found.get(privilege, False) or propagate
+    return found
+
+
+def roles_of(directory: Directory, who: str, path: str) -> dict[str, bool]:
+    """The roles that count on a path, with their propagate flags."""
+    roles: dict[str, bool] = {}
+    levels = list(_levels(path))
+    for level in levels:
+        kinds = directory.acl.get(level)
+        if kinds:
+            roles = _roles_at(directory, kinds, who, level == levels[-1]) or roles
+    return {NO_ACCESS: roles[NO_ACCESS]} if NO_ACCESS in roles else roles
+
+
+def _levels(path: str) -> Iterable[str]:
+    yield "/"
+    parts = [part for part in path.split("/") if part]
+    for number in range(1, len(parts) + 1):
+        yield "/" + "/".join(parts[:number])
+
+
+def _roles_at(
+    directory: Directory, kinds: Mapping[str, Mapping[str, Mapping[str, bool]]], who: str, final: bool
+) -> dict[str, bool]:
+    for kind in ("token", "user"):
+        found = _counting(kinds.get(kind, {}).get(who, {}), final)
+        if found:
+            return found
+    merged: dict[str, bool] = {}
+    for group, entry in sorted(kinds.get("group", {}).items()):
+        if who in directory.groups.get(group, ()):
+            for role, flag in _counting(entry, final).items():
+                merged[role] = merged.get(role, False) or flag
+    return merged
+
+
+def _counting(entry: Mapping[str, bool], final: bool) -> dict[str, bool]:
+    return {role: propagate for role, propagate in entry.items() if final or propagate}
+
+
+def has(directory: Directory, who: str, path: str, *names: str) -> bool:
+    """All of the privileges."""
+    granted = privileges_of(directory, who, path)
+    return all(name in granted for name in names)
+
+
+def has_any(directory: Directory, who: str, path: str, *names: str) -> bool:
+    """One of the privileges."""
+    granted = privileges_of(directory, who, path)
+    return any(name in granted for name in names)
+
+
+def is_administrator(directory: Directory, user: str) -> bool:
+    """All privileges of the role Administrator on / and below it, and nothing taken away where access is managed."""
+    wanted = directory.roles.get(ADMINISTRATOR, frozenset())
+    granted = privileges_of(directory, user, "/")
+    if not wanted or not all(granted.get(name) for name in wanted):
+        return False
+    return all(
+        has(directory, user, path, *(name for name in names if name in wanted)) for path, names in _REPAIR.items()
+    )
+
+
+def can_become_administrator(directory: Directory, user: str) -> bool:
+    """An administrator, somebody who may grant on /, or who may put himself into a group that may (User.pm)."""
+    if has(directory, user, "/", "Permissions.Modify") or is_administrator(directory, user):
+        return True
+    mighty = any(
+        "Permissions.Modify" in directory.roles.get(role, ())
+        for group, granted in directory.acl.get("/", {}).get("group", {}).items()
+        if group in directory.groups
+        for role in granted
+    )
+    return mighty and has(directory, user, "/access/groups", "User.Modify")
+
+
+def is_active(account: Account, now: float) -> bool:
+    """Enabled and not expired (AccessControl.pm check_user_enabled)."""
+    return account.enable and not (account.expire and account.expire < now)

@@ -1,0 +1,206 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who could log in and repair things: the judgement of one account in one state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.pve.audit.plugins.module_utils._identity.access import (
+    ROOT,
+    Account,
+    Directory,
+    is_active,
+    is_administrator,
+)
+from ansible_collections.pve.audit.plugins.module_utils._identity.guard.paths import lost_privilege
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
+
+LOCAL_TYPES = ("pam", "pve")
+LASTING_DAYS = 90
+_HOUR, _DAY = 3600, 86400
+_FACTOR = {"oath": "totp", "yubico": "yubico"}
+_NO_FACTS = (
+    "is a pam account, and nothing tells whether it has a usable Unix password: give nodes, which the role named_users "
+    "gathers"
+)
+
+
+@dataclass(frozen=True)
+class GuardContext:
+    """What the guard knows besides the directory.
+
+    `user` and `token` (its name, or None): the credential in use. `break_glass`: user id or None. `services`: accounts
+    that are no people; `people`: those declared as such. The owner of the token in use counts only as one of these:
+    whether a program's account has a password cannot be seen. `strict`: something is taken away, and then nobody
+    counts but declared people, root@pam, and who has just logged in with a password. `root_locked`: the run will lock
+    the Unix password of root. `nodes`: {node: {"unix_users": {name: {"usable_password": bool}}}}. Whoever expires
+    within `min_hours_left` hours does not count, and the break-glass account must last `break_glass_min_days` days.
+    `now` is in epoch seconds."""
+
+    user: str
+    token: str | None
+    now: float
+    break_glass: str | None = None
+    services: frozenset[str] = frozenset()
+    people: frozenset[str] = frozenset()
+    nodes: Mapping[str, Any] = field(default_factory=dict)
+    root_locked: bool = False
+    min_hours_left: int = 168
+    break_glass_min_days: int = 90
+    strict: bool = False
+
+    @property
+    def credential(self) -> str:
+        """The name of the credential in use, `user@realm` or `user@realm!token`."""
+        return f"{self.user}!{self.token}" if self.token else self.user
+
+    @property
+    def locks_root(self) -> bool:
+        """Whether the run takes the Unix password of root away; not when it is known to be gone on every node."""
+        users = [facts["unix_users"] for facts in self.nodes.values()]
+        there = not users or any(names.get("root", {}).get("usable_password", True) for names in users)
+        return self.root_locked and there
+
+    def is_candidate(self, userid: str) -> bool:
+        """Whether the account is neither a program's nor the break-glass account."""
+        return userid not in self.services and userid != self.break_glass
+
+    def is_person(self, userid: str) -> bool:
+        """Whether the account may be one of the administrators that are needed."""
+        if not self.is_candidate(userid):
+            return False
+        if userid in self.people or userid == ROOT:
+            return True
+        return self.token is None if userid == self.user else not self.strict
+
+
+def check_nodes(nodes: Mapping[str, Any]) -> None:
+    """Raises InputError for facts of another shape."""
+    for node, facts in nodes.items():
+        users = facts.get("unix_users") if isinstance(facts, Mapping) else None
+        if not isinstance(users, Mapping) or not all(isinstance(one, Mapping) for one in users.values()):
+            raise InputError(f"nodes.{node} must be like unix_users: {{alice: {{usable_password: true}}}}")
+
+
+def login_obstacle(directory: Directory, userid: str, context: GuardContext) -> str | None:
+    """Why the person cannot be relied on to log in, in a few words; None when nothing speaks against it."""
+    account = directory.users.get(userid)
+    if account is None:
+        return "does not exist"
+    name, _at, realm = userid.rpartition("@")
+    row = directory.realms.get(realm)
+    if row is None:
+        return f"belongs to the realm {realm}, which does not exist"
+    return (
+        _time_obstacle(account, context)
+        or _password_obstacle(account, userid, name, str(row["type"]), context)
+        or factor_obstacle(directory, userid, context.now)
+    )
+
+
+def _time_obstacle(account: Account, context: GuardContext) -> str | None:
+    if not account.enable:
+        return "is disabled"
+    if not is_active(account, context.now):
+        return f"expired at {rfc3339(account.expire)}"
+    if account.expire and account.expire < context.now + context.min_hours_left * _HOUR:
+        return f"expires at {rfc3339(account.expire)}, within {context.min_hours_left} hours"
+    return None
+
+
+def _password_obstacle(account: Account, userid: str, name: str, kind: str, context: GuardContext) -> str | None:
+    """A password of the realm pam is one of Unix, on each node its own: Proxmox VE sets it on one node only."""
+    if kind == "pve" and account.created and not account.password:
+        return "is new and gets no password"
+    if kind != "pam":
+        return None
+    if userid == ROOT and context.root_locked:
+        return "will have its Unix password locked"
+    if not context.nodes:
+        return None if userid == ROOT else _NO_FACTS
+    without = [node for node, facts in sorted(context.nodes.items()) if not _has_unix_password(facts, name)]
+    return f"has no Unix account with a usable password on {', '.join(without)}" if without else None
+
+
+def _has_unix_password(facts: Mapping[str, Any], name: str) -> bool:
+    return bool(facts["unix_users"].get(name, {}).get("usable_password"))
+
+
+def factor_obstacle(directory: Directory, userid: str, now: float) -> str | None:
+    """What the realm asks for, and the locks after wrong codes (AccessControl.pm authenticate_2nd_new_do)."""
+    account, row = directory.users[userid], directory.realms.get(userid.rpartition("@")[2], {})
+    required = row.get("tfa")
+    if row.get("type") == "openid":
+        return None
+    if account.tfa_locked_until > now:
+        return f"is locked out of second factors until {rfc3339(account.tfa_locked_until)}"
+    factors = account.tfa
+    if required:
+        wanted = _FACTOR.get(required, required)
+        if factors is None:
+            return f"must have the second factor {wanted}, and it may not be seen whether there is one"
+        if wanted not in factors:
+            return f"must have the second factor {wanted} and has none"
+    if account.totp_locked and (required == "oath" or factors is None or factors <= {"totp"}):
+        return "is locked out of TOTP after wrong codes"
+    return None
+
+
+def administrators(directory: Directory, context: GuardContext) -> list[str]:
+    """People with all privileges who can log in. The break-glass account is none of them: it is for emergencies."""
+    return sorted(
+        name
+        for name in directory.users
+        if context.is_person(name)
+        and login_obstacle(directory, name, context) is None
+        and is_administrator(directory, name)
+        and lost_privilege(directory, name) is None
+    )
+
+
+def disqualified(directory: Directory, context: GuardContext) -> dict[str, str]:
+    """Accounts that are administrators on / and yet none of the above, each with the reason in a few words."""
+    found = {}
+    for name in sorted(directory.users):
+        if context.is_candidate(name) and is_administrator(directory, name):
+            lost = lost_privilege(directory, name)
+            undeclared = None if context.is_person(name) else "is not declared as a person"
+            reason = undeclared or login_obstacle(directory, name, context) or (f"has no {lost}" if lost else None)
+            if reason:
+                found[name] = reason
+    return found
+
+
+def lasting(directory: Directory, names: Sequence[str], now: float) -> list[str]:
+    """Those who do not expire within LASTING_DAYS days."""
+    until = now + LASTING_DAYS * _DAY
+    return [name for name in names if not 0 < directory.users[name].expire < until]
+
+
+def local_only(directory: Directory, names: Sequence[str]) -> list[str]:
+    """Those that need no server but the cluster itself."""
+    return [name for name in names if directory.realms.get(name.rpartition("@")[2], {}).get("type") in LOCAL_TYPES]
+
+
+def break_glass_obstacle(directory: Directory, context: GuardContext) -> str | None:
+    """Why the break-glass account would not help; None when it would."""
+    userid = context.break_glass
+    if userid is None:
+        return "is not declared"
+    obstacle = login_obstacle(directory, userid, context)
+    if obstacle:
+        return obstacle
+    if not local_only(directory, [userid]):
+        return "belongs to a realm that needs a server of its own"
+    account = directory.users[userid]
+    if account.expire and account.expire < context.now + context.break_glass_min_days * _DAY:
+        return f"expires at {rfc3339(account.expire)}, within {context.break_glass_min_days} days"
+    if not is_administrator(directory, userid):
+        return "does not have all privileges of the role Administrator on /"
+    lost = lost_privilege(directory, userid)
+    return f"has no {lost}" if lost else None

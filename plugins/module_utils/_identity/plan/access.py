@@ -1,0 +1,166 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The changes of roles, groups, realms and permissions that a declaration asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.pve.audit.plugins.module_utils._identity.access import NO_ACCESS, ROOT, acl_object
+from ansible_collections.pve.audit.plugins.module_utils._identity.change import (
+    Change,
+    Phase,
+    Undeclared,
+    change,
+)
+from ansible_collections.pve.audit.plugins.module_utils._identity.plan.declaration import (
+    BREAK_GLASS,
+    Declaration,
+    Grant,
+)
+from ansible_collections.pve.audit.plugins.module_utils._model.texts import plain_text
+
+Found = Iterator[Change | Undeclared]
+
+
+def plan_roles(wanted: Declaration, identity: Mapping[str, Any]) -> Found:
+    """Roles gain privileges first and lose them last."""
+    existing = {row["roleid"]: set(row["privs"]) for row in identity["roles"]}
+    for role in wanted.roles:
+        if role.id not in existing:
+            options: dict[str, Any] = {"roleid": role.id, "privs": list(role.privs or ()), "state": "present"}
+            yield change(Phase.ROLE_GAIN, "role", role.id, "create", options, f"Create the role {role.id}.")
+            continue
+        if role.privs is None:
+            continue
+        gained = sorted(set(role.privs) - existing[role.id])
+        lost = sorted(existing[role.id] - set(role.privs))
+        if gained:
+            options = {"roleid": role.id, "privs": gained, "append": True, "state": "present"}
+            text = f"Add {', '.join(gained)} to the role {role.id}."
+            yield change(Phase.ROLE_GAIN, "role", role.id, "update", options, text)
+        if lost:
+            options = {"roleid": role.id, "privs": sorted(role.privs), "append": False, "state": "present"}
+            text = f"Take {', '.join(lost)} out of the role {role.id}."
+            yield change(Phase.ROLE_SHRINK, "role", role.id, "update", options, text)
+    declared, named = {role.id for role in wanted.roles}, _named_roles(wanted)
+    for row in identity["roles"]:
+        if not row["special"] and row["roleid"] not in declared:
+            yield from _gone_role(row["roleid"], wanted, row["roleid"] in named)
+
+
+def _named_roles(wanted: Declaration) -> set[str]:
+    tokens = [token.roles for wish in wanted.users for token in wish.tokens or ()]
+    granted = [*(group.roles for group in wanted.groups), *(wish.roles for wish in wanted.users), *tokens]
+    return {grant.role for grants in granted for grant in grants or ()}
+
+
+def _not_declared(kind: str, name: str, named: bool) -> Undeclared:
+    why = f" in {kind}s; it stays, as the declaration names it" if named else ""
+    return Undeclared(kind, name, f"The {kind} {name} is not declared{why}.")
+
+
+def _gone_role(name: str, wanted: Declaration, named: bool) -> Found:
+    yield _not_declared("role", name, named)
+    if wanted.undeclared == "remove" and "roles" in wanted.managed and not named:
+        options = {"roleid": name, "state": "absent"}
+        yield change(Phase.ROLE_SHRINK, "role", name, "delete", options, f"Delete the role {name}.")
+
+
+def plan_groups(wanted: Declaration, identity: Mapping[str, Any]) -> Found:
+    """Groups and their comments; members belong to the users."""
+    existing = {row["groupid"]: row for row in identity["groups"]}
+    for group in wanted.groups:
+        options: dict[str, Any] = {"groupid": group.id, "state": "present"}
+        if group.comment is not None:
+            options["comment"] = group.comment
+        if group.id not in existing:
+            yield change(Phase.GROUP, "group", group.id, "create", options, f"Create the group {group.id}.")
+        elif group.comment is not None and group.comment != plain_text(existing[group.id].get("comment", "")):
+            text = f"Change the comment of the group {group.id}."
+            yield change(Phase.GROUP, "group", group.id, "update", options, text)
+    declared = {group.id for group in wanted.groups}
+    named = {name for wish in wanted.users for name in wish.groups or ()}
+    for name in existing:
+        if name not in declared:
+            yield _not_declared("group", name, name in named)
+            if wanted.undeclared == "remove" and "groups" in wanted.managed and name not in named:
+                options = {"groupid": name, "state": "absent"}
+                yield change(Phase.GROUP_DELETE, "group", name, "delete", options, f"Delete the group {name}.")
+
+
+def plan_realms(wanted: Declaration, identity: Mapping[str, Any]) -> Found:
+    """The second factor that realms ask for."""
+    existing = {row["realm"]: row["tfa"] or "none" for row in identity["realms"]}
+    for realm, kind in wanted.tfa_realms:
+        if existing.get(realm, kind) != kind:
+            text = (
+                f"Stop asking for a second factor in the realm {realm}."
+                if kind == "none"
+                else f"Ask for a second factor ({kind}) in the realm {realm}."
+            )
+            yield change(Phase.REALM, "realm", realm, "update", {"realm": realm, "tfa": kind}, text)
+
+
+def plan_acl(wanted: Declaration, identity: Mapping[str, Any]) -> Found:
+    """Permissions of declared groups, service accounts, their tokens and the break-glass account.
+
+    Declared persons have permissions through groups only, so those of their own are undeclared.
+    """
+    existing = {(row["type"], row["ugid"], row["path"], row["roleid"]): row for row in identity["acl"]}
+    declared: set[tuple[str, str, str, str]] = set()
+    judged: set[tuple[str, str]] = set()
+    for kind, ugid, grants in _owners(wanted):
+        if grants is None:
+            continue
+        judged.add((kind, ugid))
+        for grant in grants:
+            key = (kind, ugid, grant.path, grant.role)
+            declared.add(key)
+            yield from _grant(kind, ugid, grant, existing.get(key))
+    gone = {wish.userid for wish in wanted.users if wish.state == "absent"}
+    for key, row in existing.items():
+        if key not in declared and key[:2] in judged and not (key[0] == "user" and key[1] in gone):
+            yield from _undeclared_grant(row, wanted)
+
+
+def _owners(wanted: Declaration) -> Iterator[tuple[str, str, tuple[Grant, ...] | None]]:
+    for group in wanted.groups:
+        yield "group", group.id, group.roles
+    for wish in wanted.users:
+        if wish.userid == ROOT and wish.kind == BREAK_GLASS:
+            continue  # is Administrator without an entry
+        if wish.state in (None, "present"):
+            yield "user", wish.userid, wish.roles
+        for token in wish.tokens or () if wish.state != "absent" else ():
+            yield "token", f"{wish.userid}!{token.id}", token.roles
+
+
+def _grant(kind: str, ugid: str, grant: Grant, row: Mapping[str, Any] | None) -> Found:
+    if row is not None and row["propagate"] == grant.propagate:
+        return
+    wanted = {
+        "path": grant.path,
+        "type": kind,
+        "ugid": ugid,
+        "roleid": grant.role,
+        "propagate": grant.propagate,
+    }
+    below = "" if grant.propagate else ", there only"
+    text = f"Grant {grant.role} on {grant.path} to the {kind} {ugid}{below}."
+    phase = Phase.TOKEN_GRANT if kind == "token" else Phase.GRANT
+    if grant.role == NO_ACCESS or (row is not None and not grant.propagate):
+        phase = Phase.REVOKE
+    yield change(phase, "acl", acl_object(wanted), "grant", {**wanted, "state": "present"}, text)
+
+
+def _undeclared_grant(row: Mapping[str, Any], wanted: Declaration) -> Found:
+    name = acl_object(row)
+    text = f"the {row['type']} {row['ugid']} has the role {row['roleid']} on {row['path']}"
+    yield Undeclared("acl", name, f"T{text[1:]}, which is not declared.")
+    if wanted.undeclared == "remove":
+        options = {key: row[key] for key in ("path", "type", "ugid", "roleid")}
+        text = f"Take {row['roleid']} on {row['path']} from the {row['type']} {row['ugid']}."
+        yield change(Phase.REVOKE, "acl", name, "revoke", {**options, "state": "absent"}, text)

@@ -1,0 +1,219 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mistakes in a declaration, each as one sentence with its place. Nothing is planned before there are none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.pve.audit.plugins.module_utils._identity.access import ADMINISTRATOR, ROOT, realm_of
+from ansible_collections.pve.audit.plugins.module_utils._identity.plan.declaration import (
+    BREAK_GLASS,
+    PERSON,
+    SERVICE,
+    Declaration,
+    Grant,
+    TokenWish,
+    UserWish,
+)
+from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
+
+STATES = ("present", "disabled", "absent")
+UNDECLARED = ("report", "disable", "remove")
+FACTORS = ("none", "oath", "yubico")
+_LOCAL = ("pam", "pve")
+_PVE_MIN_PASSWORD, _PVE_MAX_PASSWORD = 8, 64
+
+# PVE/Auth/Plugin.pm user_regex, realm_regex, groupname_regex; PVE/AccessControl.pm verify_rolename, check_path
+# A comma or semicolon would be in the file, and split the name wherever it stands in a list.
+_USER = re.compile(r"[^\s:/!,;]+")
+_REALM = re.compile(r"[A-Za-z][A-Za-z0-9.\-_]+")
+_PLAIN = re.compile(r"[A-Za-z0-9.\-_]+")
+_UNIX = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_PATH = re.compile(
+    r"/|/access|/access/(groups|realm)(/[A-Za-z0-9._-]+)?|/nodes(/[A-Za-z0-9._-]+)?|/pool(/[A-Za-z0-9._-]+){0,3}"
+    r"|/sdn|/sdn/(controllers|dns|fabrics|ipams|prefix-lists|route-maps)(/[A-Za-z0-9_-]+)?"
+    r"|/sdn/zones(/[A-Za-z0-9._-]+){0,2}|/sdn/zones(/[A-Za-z0-9._-]+){2}/[1-9][0-9]{0,3}"
+    r"|/storage(/[A-Za-z0-9._-]+)?|/vms(/[1-9][0-9]{2,})?|/mapping(/[A-Za-z0-9._-]+){0,2}"
+)
+
+
+def find_mistakes(wanted: Declaration, identity: Mapping[str, Any], now: float) -> list[str]:
+    """All mistakes, in the order of the declaration; empty when it can be planned."""
+    known = _Known(wanted, identity)
+    found: list[str] = []
+    for wish in wanted.users:
+        found += _user(wish, wanted, known, now)
+    found += _repeated((wish.userid, wish.place) for wish in wanted.users)
+    for group in wanted.groups:
+        found += _plain_id(group.id, f"{group.place}.id", "group")
+        found += _grants(group.roles or (), known)
+    found += _repeated((group.id, group.place) for group in wanted.groups)
+    found += _roles(wanted, known)
+    found += _shared(wanted)
+    found += _realm_factors(wanted, known)
+    if wanted.undeclared not in UNDECLARED:
+        found.append(f"undeclared is {wanted.undeclared!r}: use one of {', '.join(UNDECLARED)}")
+    if wanted.token_max_days < 0:
+        found.append("token_policy.max_days must be at least 0; 0 sets no limit")
+    return found
+
+
+class _Known:
+    """The names that may be used: those that exist, and those that are declared."""
+
+    def __init__(self, wanted: Declaration, identity: Mapping[str, Any]) -> None:
+        self.groups = {row["groupid"] for row in identity["groups"]} | {group.id for group in wanted.groups}
+        self.special = {row["roleid"] for row in identity["roles"] if row["special"]}
+        self.roles = {row["roleid"] for row in identity["roles"]} | {role.id for role in wanted.roles}
+        self.realms = {row["realm"]: row for row in identity["realms"]}
+        self.users = {row["userid"] for row in identity["users"]}
+        self.privs = {priv for row in identity["roles"] if row["roleid"] == ADMINISTRATOR for priv in row["privs"]}
+        self.tokens = {f"{row['userid']}!{token['tokenid']}" for row in identity["users"] for token in row["tokens"]}
+
+
+def _repeated(items: Any) -> Iterator[str]:
+    first: dict[str, str] = {}
+    for name, place in items:
+        if name in first:
+            yield f"{place} declares {name} again: it is {first[name]} already"
+        first.setdefault(name, place)
+
+
+def _plain_id(name: str, place: str, what: str) -> Iterator[str]:
+    if not _PLAIN.fullmatch(name):
+        yield f"{place} {name!r} is no name of a {what}: use letters, digits, . - and _ only"
+
+
+def _user(wish: UserWish, wanted: Declaration, known: _Known, now: float) -> Iterator[str]:
+    yield from _user_id(wish, known)
+    if wish.state not in (None, *STATES):
+        yield f"{wish.place}.state is {wish.state!r}: use one of {', '.join(STATES)}"
+    for group in wish.groups or ():
+        if group not in known.groups:
+            yield f"{wish.place}.groups names the group {group}, which neither exists nor is declared in groups"
+    if wish.expire and wish.expire <= now and wish.state in (None, "present"):
+        yield (
+            f"{wish.place}.expire lies in the past ({rfc3339(wish.expire)}): "
+            "choose a later date, or state: disabled for somebody who left"
+        )
+    yield from _password(wish, wanted, known)
+    yield from _grants(wish.roles or (), known)
+    yield from _repeated((token.id, token.place) for token in wish.tokens or ())
+    for token in wish.tokens or ():
+        yield from _token(token, wanted, known, wish, now)
+    if wish.kind == BREAK_GLASS:
+        yield from _break_glass(wish, known)
+
+
+def _user_id(wish: UserWish, known: _Known) -> Iterator[str]:
+    name, _at, realm = wish.userid.rpartition("@")
+    if not _USER.fullmatch(name):
+        yield f"{wish.place}.id {name!r} is no user name: it must not be empty, nor hold blanks or any of : / ! , ;"
+    elif not 3 <= len(wish.userid) <= 64:
+        yield f"{wish.place}.id: {wish.userid} must have 3 to 64 characters together with its realm"
+    if not _REALM.fullmatch(realm):
+        yield f"{wish.place}.realm {realm!r} is no name of a realm"
+    elif realm not in known.realms:
+        yield f"{wish.place}.realm names the realm {realm}, which does not exist: {_list(known.realms)} do"
+    if wish.unix and not _UNIX.fullmatch(name):
+        yield f"{wish.place}.id {name!r} cannot be a Unix account: use lower-case letters, digits, - and _"
+    if wish.userid == ROOT and wish.kind != BREAK_GLASS:
+        yield f"{wish.place}: {ROOT} is nobody in particular and cannot be declared as a {wish.kind}"
+
+
+def _list(names: Any) -> str:
+    return ", ".join(sorted(names))
+
+
+def _realm_type(known: _Known, userid: str) -> str:
+    return str(known.realms.get(realm_of(userid), {}).get("type", ""))
+
+
+def _password(wish: UserWish, wanted: Declaration, known: _Known) -> Iterator[str]:
+    """PVE/API2/User.pm takes 8 to 64 characters, and only the realms pam and pve keep passwords."""
+    if wish.password is None:
+        return
+    least = max(wanted.password_min_length, _PVE_MIN_PASSWORD)
+    if len(wish.password) < least:
+        yield f"{wish.place}.password is shorter than {least} characters"
+    elif len(wish.password) > _PVE_MAX_PASSWORD:
+        yield f"{wish.place}.password is longer than the {_PVE_MAX_PASSWORD} characters that Proxmox VE takes"
+    if _realm_type(known, wish.userid) not in (*_LOCAL, ""):
+        yield f"{wish.place}.password cannot be set: the realm {realm_of(wish.userid)} keeps its passwords elsewhere"
+
+
+def _grants(grants: tuple[Grant, ...], known: _Known) -> Iterator[str]:
+    for grant in grants:
+        if not _PATH.fullmatch(grant.path):
+            yield f"{grant.place}.path {grant.path!r} is no path that permissions can stand on, such as / or /vms/100"
+        if grant.role not in known.roles:
+            yield f"{grant.place}.role names the role {grant.role}, which neither exists nor is declared in roles"
+    yield from _repeated((f"the role {grant.role} on {grant.path}", grant.place) for grant in grants)
+
+
+def _token(token: TokenWish, wanted: Declaration, known: _Known, owner: UserWish, now: float) -> Iterator[str]:
+    if not _REALM.fullmatch(token.id):
+        yield f"{token.place}.id {token.id!r} is no name of a token: use a letter, then letters, digits, . - or _"
+    if token.expire and token.expire <= now:
+        yield f"{token.place}.expire lies in the past ({rfc3339(token.expire)}): choose a later date"
+    days = wanted.token_max_days
+    if days and token.expire is not None and (not token.expire or token.expire > now + (days + 1) * 86400):
+        until = rfc3339(token.expire) if token.expire else "never"
+        yield f"{token.place}.expire ({until}) is later than the {days} days that token_policy.max_days allows"
+    if wanted.token_privsep and token.privsep is False:
+        yield f"{token.place}.privsep is false, but token_policy.privsep asks for privilege separation"
+    yield from _grants(token.roles or (), known)
+    if token.roles and token.privsep is False:
+        yield f"{token.place}.roles have no effect without privilege separation: set privsep to true, or drop them"
+
+
+def _break_glass(wish: UserWish, known: _Known) -> Iterator[str]:
+    kind = _realm_type(known, wish.userid)
+    if kind and kind not in _LOCAL:
+        yield (
+            f"break_glass.realm {realm_of(wish.userid)} needs a server that may be down when it matters: "
+            "use the realm pve or pam"
+        )
+
+
+def _roles(wanted: Declaration, known: _Known) -> Iterator[str]:
+    for role in wanted.roles:
+        yield from _plain_id(role.id, f"{role.place}.id", "role")
+        if role.id in known.special or role.id.upper().startswith("PVE"):
+            yield f"{role.place}.id {role.id} is a name of Proxmox VE itself: choose another one"
+        for priv in role.privs or ():
+            if known.privs and priv not in known.privs:
+                yield f"{role.place}.privs names {priv}, which is no privilege of this Proxmox VE"
+    yield from _repeated((role.id, role.place) for role in wanted.roles)
+
+
+def _shared(wanted: Declaration) -> Iterator[str]:
+    declared = {wish.userid: wish for wish in wanted.users}
+    for number, name in enumerate(wanted.shared_accounts):
+        place = f"shared_accounts[{number}]"
+        user, _at, realm = name.rpartition("@")
+        if not _USER.fullmatch(user) or not _REALM.fullmatch(realm):
+            yield f"{place} {name!r} is no user id: write it as name@realm"
+        if name in declared:
+            wish = declared[name]
+            what = {PERSON: "a person", SERVICE: "a service account"}.get(wish.kind, "the break-glass account")
+            yield f"{place} would disable {name}, which is {what} in {wish.place}: take it out of one of them"
+    yield from _repeated((name, f"shared_accounts[{n}]") for n, name in enumerate(wanted.shared_accounts))
+
+
+def _realm_factors(wanted: Declaration, known: _Known) -> Iterator[str]:
+    for realm, kind in wanted.tfa_realms:
+        place = f"tfa_realms.{realm}"
+        row = known.realms.get(realm)
+        if kind not in FACTORS:
+            yield f"{place} is {kind!r}: use one of {', '.join(FACTORS)}"
+        if row is None:
+            yield f"{place}: the realm {realm} does not exist: {_list(known.realms)} do"
+        elif row["type"] == "openid":
+            yield f"{place}: a realm of type openid leaves the second factor to its provider"
+        elif kind == "yubico" and row["tfa"] != "yubico":
+            yield f"{place}: yubico needs the id and key of its server: set it with the module pve.audit.realm first"

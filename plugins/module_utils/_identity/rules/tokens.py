@@ -1,0 +1,98 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules about API tokens. Only tokens that work are judged: those of live users, not expired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.pve.audit.plugins.module_utils._identity.access import ROOT
+from ansible_collections.pve.audit.plugins.module_utils._identity.activity import covers
+from ansible_collections.pve.audit.plugins.module_utils._identity.rules.base import Facts, Hit, Row, Rule
+from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
+
+
+def _live_tokens(facts: Facts) -> Iterator[tuple[str, str, Row]]:
+    """Full name, owner and token."""
+    for row in facts.live_users():
+        for token in row["tokens"]:
+            if not token["expire"] or token["expire"] >= facts.now:
+                yield f"{row['userid']}!{token['tokenid']}", row["userid"], token
+
+
+def _endless(facts: Facts) -> Iterator[Hit]:
+    for name, _owner, token in _live_tokens(facts):
+        if not token["expire"]:
+            yield Hit(name, f"The token {name} never expires.")
+
+
+def _unseparated(facts: Facts) -> Iterator[Hit]:
+    for name, owner, token in _live_tokens(facts):
+        if not token["privsep"]:
+            level = "HIGH" if owner in facts.administrators else None
+            yield Hit(name, f"The token {name} may do everything that {owner} may do.", level)
+
+
+def _unused(facts: Facts) -> Iterator[Hit]:
+    start, oldest = facts.activity.access_since, facts.now - facts.policy.inactive_days * 86400
+    for name, _owner, _token in _live_tokens(facts):
+        last = facts.tally.used.get(name)
+        if last is None and start is not None:
+            yield Hit(name, f"The token {name} was not used since {rfc3339(start)} or longer.")
+        elif last is not None and last < oldest:
+            yield Hit(name, f"The token {name} was last used at {rfc3339(last)}.")
+
+
+def _calls_not_covered(facts: Facts) -> str | None:
+    if covers(facts.activity.access_since, facts.policy.inactive_days, facts.now):
+        return None
+    return f"the events given do not hold the access logs of the last {facts.policy.inactive_days} days"
+
+
+def _of_root(facts: Facts) -> Iterator[Hit]:
+    for name, owner, token in _live_tokens(facts):
+        if owner == ROOT:
+            power = "has its own permissions" if token["privsep"] else "may do everything"
+            yield Hit(name, f"The token {name} belongs to {ROOT} and {power}.", "MEDIUM" if token["privsep"] else None)
+
+
+TOKEN_RULES = (
+    Rule(
+        "token-without-expiry",
+        "Token without expiry",
+        "MEDIUM",
+        "token",
+        "Set an expiry date, and replace the token before it.",
+        _endless,
+        needs=("tokens",),
+    ),
+    Rule(
+        "token-without-privilege-separation",
+        "Token without privilege separation",
+        "MEDIUM",
+        "token",
+        "Switch privilege separation on and grant the token what its work needs.",
+        _unseparated,
+        needs=("tokens",),
+    ),
+    Rule(
+        "unused-token",
+        "Token that nothing uses",
+        "MEDIUM",
+        "token",
+        "Delete the token.",
+        _unused,
+        needs=("tokens",),
+        missing=_calls_not_covered,
+    ),
+    Rule(
+        "root-token",
+        "Token of root@pam",
+        "HIGH",
+        "token",
+        "Give the automation an account of its own with a token, and delete this one.",
+        _of_root,
+        needs=("tokens",),
+    ),
+)

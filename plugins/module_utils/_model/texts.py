@@ -1,0 +1,30 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names, mail addresses and comments as Proxmox VE keeps them, so that what is wanted can be compared with what is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def plain_text(value: str) -> str:
+    """The text without the spaces around it; the text "0" is no text.
+
+    Source: PVE/AccessControl.pm parse_user_config, write_user_config: fields are trimmed, and what Perl calls false is
+    not written. Tabs and line breaks are encoded before that, and stay.
+    """
+    text = value.strip(" ")
+    return "" if text == "0" else text
+
+
+def some(names: Iterable[str], limit: int = 10) -> str:
+    """The first names of a list, and how many more there are."""
+    found = list(names)
+    more = len(found) - limit
+    return ", ".join(found[:limit]) + (f" and {more} more" if more > 0 else "")
+
+
+def counted(number: int, what: str) -> str:
+    """`1 user`, `2 users`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules share: options, the connection made of them, and errors as one clear sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
+
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import ApiError, AuditError, InputError
+from ansible_collections.pve.audit.plugins.module_utils._pve import session
+from ansible_collections.pve.audit.plugins.module_utils._pve.change import Change
+
+Result = dict[str, Any]
+Answer = TypeVar("Answer")
+
+STATE: dict[str, Any] = {"type": "str", "choices": ["present", "absent"], "default": "present"}
+
+
+def api_spec() -> dict[str, Any]:
+    """The connection options, named as in community.proxmox, with the same environment fallbacks."""
+    return {
+        "api_host": {"type": "str", "required": True, "fallback": (env_fallback, ["PROXMOX_HOST"])},
+        "api_port": {"type": "int", "default": 8006, "fallback": (env_fallback, ["PROXMOX_PORT"])},
+        "api_user": {"type": "str", "required": True, "fallback": (env_fallback, ["PROXMOX_USER"])},
+        "api_password": {"type": "str", "no_log": True, "fallback": (env_fallback, ["PROXMOX_PASSWORD"])},
+        "api_token_id": {"type": "str", "no_log": False, "fallback": (env_fallback, ["PROXMOX_TOKEN_ID"])},
+        "api_token_secret": {"type": "str", "no_log": True, "fallback": (env_fallback, ["PROXMOX_TOKEN_SECRET"])},
+        "validate_certs": {"type": "bool", "default": True, "fallback": (env_fallback, ["PROXMOX_VALIDATE_CERTS"])},
+        "ca_path": {"type": "path", "fallback": (env_fallback, ["PROXMOX_CA_PATH"])},
+        "request_timeout": {"type": "int", "default": 15},
+        "total_timeout": {"type": "int", "default": 300},
+        "concurrency": {"type": "int", "default": 8},
+    }
+
+
+def check_limits(params: dict[str, Any]) -> None:
+    """Raises InputError for a limit that would forbid any answer."""
+    for option in ("total_timeout", "concurrency"):
+        if params[option] < 1:
+            raise InputError(f"{option} must be at least 1, not {params[option]}")
+
+
+def connect(params: dict[str, Any]) -> session.Session:
+    """Connect as the options say. Raises AuditError."""
+    return session.Session(
+        session.Credentials(
+            host=params["api_host"],
+            port=params["api_port"],
+            user=params["api_user"],
+            password=params["api_password"],
+            token_id=params["api_token_id"],
+            token_secret=params["api_token_secret"],
+            validate_certs=params["validate_certs"],
+            ca_path=params["ca_path"],
+            timeout=float(params["request_timeout"]),
+        )
+    )
+
+
+def run_api_module(module: AnsibleModule, call: Callable[[session.Session, dict[str, Any]], Result]) -> None:
+    """Connect, call, and exit with the result; a failure is one sentence, with `error_code` and `http_status`."""
+    module.exit_json(changed=False, **_answer(module, call))
+
+
+def run_changing_module(
+    module: AnsibleModule, call: Callable[[session.Session, dict[str, Any], bool], tuple[Change, Result]]
+) -> None:
+    """The same for a module that changes something: `call` gets the check mode and gives the change and the result."""
+
+    def change(connection: session.Session, params: dict[str, Any]) -> tuple[Change, Result]:
+        return call(connection, params, module.check_mode)
+
+    made, result = _answer(module, change)
+    for warning in made.warnings:
+        module.warn(warning)
+    module.exit_json(changed=made.changed, diff=made.diff(), **result)
+
+
+def _answer(module: AnsibleModule, call: Callable[[session.Session, dict[str, Any]], Answer]) -> Answer:
+    """Connect and call, or fail."""
+    if session.MISSING is not None:
+        module.fail_json(msg=missing_required_lib("proxmoxer and requests"), exception=str(session.MISSING))
+    try:
+        check_limits(module.params)
+        return call(connect(module.params), module.params)
+    except ApiError as error:
+        module.fail_json(msg=str(error), error_code=error.code, http_status=error.status)
+    except AuditError as error:
+        module.fail_json(msg=str(error), error_code="input")
+    raise AssertionError("fail_json does not return")

@@ -1,0 +1,280 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The state of a node's logging: rsyslog, the forwarder, journald, logrotate, clock, task preservation, auditd."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import Any
+
+from ansible_collections.pve.audit.plugins.module_utils._node.facts.node import (
+    Node,
+    Part,
+    available,
+    gather,
+    ini_values,
+    parse_size,
+    properties,
+    unavailable,
+    utc,
+    why,
+)
+from ansible_collections.pve.audit.plugins.module_utils._node.facts.storage import storage
+from ansible_collections.pve.audit.plugins.module_utils._node.logrotate.files import doubles, read_configuration
+from ansible_collections.pve.audit.plugins.module_utils._node.logrotate.policy import Places, taken_over
+
+RSYSLOG_CONFIG = "/etc/rsyslog.d/60-pve-audit.conf"
+AUDIT_RULES = "/etc/audit/rules.d/60-pve-audit.rules"
+AUDIT_KEY = "pve-audit"
+ARCHIVE = "/var/log/pve-audit/tasks"
+RING = "/var/log/pve/tasks"
+
+
+def rsyslog(node: Node) -> Part:
+    """Whether rsyslog is there, runs, accepts its configuration, and has ours."""
+    version = node.run(["rsyslogd", "-v"])
+    if version.missing:
+        return unavailable("rsyslog is not installed (Proxmox VE does not need it)", installed=False)
+    check = node.run(["rsyslogd", "-N1"])
+    errors = [line for line in check.stderr.splitlines() if "error" in line.lower() or "warning" in line.lower()]
+    match = re.search(r"rsyslogd\s+v?([0-9.]+)", version.stdout)
+    return available(
+        installed=True,
+        version=match[1] if match else None,
+        active=node.unit("rsyslog.service").get("ActiveState") == "active",
+        config_valid=check.ok,
+        config_errors=[] if check.ok else errors[:10],
+        our_config=os.path.exists(node.path(RSYSLOG_CONFIG)),
+    )
+
+
+def forwarder(node: Node) -> Part:
+    """The forwarder's own status file, and whether its service runs."""
+    unit = node.unit("pve-audit-forward.service")
+    active = unit.get("ActiveState") == "active"
+    status = node.json("/run/pve-audit/forward.json")
+    if status is None:
+        return unavailable("there is no status of a forwarder (/run/pve-audit/forward.json)", active=active)
+    pipelines = [item for item in status.get("pipelines", []) if isinstance(item, dict)]
+    acknowledged = [item["last_acknowledged"] for item in pipelines if item.get("last_acknowledged")]
+    errors = [item["last_error"] for item in pipelines if item.get("last_error")]
+    newest = max(errors, key=lambda error: error.get("time") or 0, default=None)
+    return available(
+        active=active,
+        updated=utc(status.get("updated")),
+        # With several pipelines the slowest one counts: what it has not sent is not safe there.
+        last_acknowledged=utc(min(acknowledged)) if acknowledged and len(acknowledged) == len(pipelines) else None,
+        last_acknowledged_seconds_ago=round(node.now - min(acknowledged)) if acknowledged else None,
+        connected=[item.get("connected") for item in pipelines],
+        queue=_queue(pipelines),
+        last_error={"time": utc(newest.get("time")), "message": newest.get("message")} if newest else None,
+        pipelines=pipelines,
+    )
+
+
+def _queue(pipelines: list[dict[str, Any]]) -> dict[str, Any]:
+    """What waits, of the pipeline or source that is worst: lines in flight, bytes of files, seconds of the journal."""
+    sources = [source for item in pipelines for source in (item.get("sources") or {}).values()]
+    behind = [source["behind_seconds"] for source in sources if source.get("behind_seconds") is not None]
+    return {
+        "in_flight": sum(item.get("in_flight") or 0 for item in pipelines),
+        "bytes": sum(source.get("backlog_bytes") or 0 for source in sources),
+        "behind_seconds": max(behind, default=None),
+    }
+
+
+def journald(node: Node) -> Part:
+    """Settings in effect, and what the journal holds. `persistent` is what is so, not what is set."""
+    settings = node.run(["systemd-analyze", "cat-config", "systemd/journald.conf"])
+    if not settings.ok:
+        return unavailable(why(settings, "the settings of journald cannot be read"))
+    values = ini_values(settings.stdout, "Journal")
+    usage = node.run(["journalctl", "--disk-usage"])
+    size = re.search(r"take up ([0-9.]+[BKMGT]?)", usage.stdout)
+    boots = node.run(["journalctl", "--list-boots", "--no-pager", "-o", "json"])
+    return available(
+        storage=values.get("Storage", "auto"),
+        persistent=_has_journal(node, "/var/log/journal"),
+        limits={
+            key: values.get(key)
+            for key in ("SystemMaxUse", "SystemKeepFree", "SystemMaxFileSize", "MaxRetentionSec", "MaxFileSec")
+        },
+        rate_limit={
+            "interval": values.get("RateLimitIntervalSec", "30s"),
+            "burst": values.get("RateLimitBurst", "10000"),
+            "off": values.get("RateLimitIntervalSec") in ("0", "0s") or values.get("RateLimitBurst") == "0",
+        },
+        forward_to_syslog=values.get("ForwardToSyslog", "no") in ("yes", "true", "1", "on"),
+        disk_usage=parse_size(size[1]) if size else None,
+        oldest=_oldest_entry(node),
+        boots=_boots(boots.stdout),
+        files=re.findall(r"^# (/\S+)$", settings.stdout, re.MULTILINE),
+    )
+
+
+def _has_journal(node: Node, directory: str) -> bool:
+    try:
+        return any(
+            name.endswith(".journal")
+            for folder in os.scandir(node.path(directory))
+            if folder.is_dir()
+            for name in os.listdir(folder)
+        )
+    except FileNotFoundError:
+        return False
+
+
+def _oldest_entry(node: Node) -> str | None:
+    """journalctl starts with the oldest entry when it is not asked to follow or to reverse."""
+    first = node.run(["sh", "-c", "journalctl -o json --output-fields=MESSAGE_ID --no-pager 2>/dev/null | head -n 1"])
+    try:
+        return utc(int(json.loads(first.stdout)["__REALTIME_TIMESTAMP"]) / 1e6)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _boots(text: str) -> int | None:
+    try:
+        return len(json.loads(text))
+    except ValueError:
+        return None
+
+
+def logrotate(node: Node) -> Part:
+    """All policies with their place, paths that two of them rotate, and files that were taken over."""
+    main = node.path("/etc/logrotate.conf")
+    if not os.path.exists(main):
+        return unavailable("logrotate is not installed")
+    found = read_configuration(main)
+    wanted = ("frequency", "rotate", "maxage", "size", "maxsize", "minsize", "dateext", "compress", "create")
+    return available(
+        policies=[
+            {"file": r.file, "line": r.line, "path": r.pattern, **{k: r.options[k] for k in wanted if k in r.options}}
+            for r in found.rules
+        ],
+        doubles=[
+            {"path": second.pattern, "first": first.place, "second": second.place} for first, second in doubles(found)
+        ],
+        taken_over=taken_over(Places(aside=node.path(Places.aside))),
+        problems=found.problems,
+        timer_active=node.unit("logrotate.timer").get("ActiveState") == "active",
+        last_run_failed=node.unit("logrotate.service").get("Result") not in ("success", None),
+    )
+
+
+def clock(node: Node) -> Part:
+    """Whether the clock is synchronised, by whom, and how far off it is (seconds)."""
+    shown = node.run(["timedatectl", "show"])
+    values = properties(shown.stdout)
+    tracking = node.run(["chronyc", "-c", "-n", "tracking"])
+    if not values and not tracking.ok:
+        return unavailable(why(shown, "neither timedatectl nor chronyc answers"))
+    facts = available(
+        synchronized=values.get("NTPSynchronized") == "yes" if values else None,
+        timezone=values.get("Timezone"),
+        ntp_service=values.get("NTP") == "yes" if values else None,
+        chrony=None,
+    )
+    fields = tracking.stdout.strip().split(",")
+    if tracking.ok and len(fields) >= 14:
+        facts["chrony"] = {
+            "reference": fields[1] or fields[0],
+            "stratum": int(fields[2]),
+            "offset": float(fields[4]),
+            "root_delay": float(fields[10]),
+            "leap": fields[13],
+            "synchronized": fields[13] != "Not synchronised" and fields[0] != "00000000",
+        }
+    return facts
+
+
+def tasks(node: Node) -> Part:
+    """Whether the archive reaches PVE's ring, and every gap that was recorded."""
+    if not os.path.isdir(node.path(ARCHIVE)):
+        return unavailable(f"task records are not preserved ({ARCHIVE} is not there)")
+    days = sorted(name for name in os.listdir(node.path(ARCHIVE)) if re.fullmatch(r"\d{4}-\d\d-\d\d\.index", name))
+    newest = _last_line(node, f"{ARCHIVE}/{days[-1]}") if days else None
+    ring = [_last_line(node, f"{RING}/{name}") for name in ("index", "index.1")]
+    ring_newest = next((line for line in ring if line), None)
+    status = node.json("/run/pve-audit/preserve.json") or {}
+    gaps = _json_lines(node.text(f"{ARCHIVE}/gaps.jsonl") or "")
+    return available(
+        up_to_date=ring_newest is None or ring_newest == newest,
+        newest_preserved=newest,
+        newest_in_ring=ring_newest,
+        days=len(days),
+        oldest_day=days[0].removesuffix(".index") if days else None,
+        lines=status.get("lines"),
+        texts=status.get("texts"),
+        texts_missing=status.get("texts_missing"),
+        last_run=status.get("last_run"),
+        gaps=gaps,
+        path_active=node.unit("pve-audit-preserve.path").get("ActiveState") == "active",
+        timer_active=node.unit("pve-audit-preserve.timer").get("ActiveState") == "active",
+        last_run_failed=node.unit("pve-audit-preserve.service").get("Result") not in ("success", None, ""),
+    )
+
+
+def _last_line(node: Node, name: str) -> str | None:
+    lines = (node.text(name) or "").rstrip("\n").split("\n")
+    return lines[-1] or None
+
+
+def _json_lines(text: str) -> list[Any]:
+    found = []
+    for line in text.splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            found.append({"kind": "unreadable", "message": line})
+    return found
+
+
+def auditd(node: Node) -> Part:
+    """Whether the kernel lets this node audit, whether auditd runs, and whether our rules are loaded."""
+    facts: Part = {
+        "rules_file": os.path.exists(node.path(AUDIT_RULES)),
+        "running": node.unit("auditd.service").get("ActiveState") == "active",
+    }
+    if _in_container(node):
+        return unavailable("the kernel's audit is not for containers: ask the node that runs this one", **facts)
+    shown = node.run(["auditctl", "-s"])
+    if shown.missing:
+        return unavailable("auditd is not installed", **facts)
+    if not shown.ok:
+        return unavailable(why(shown, "the kernel does not let this node audit"), **facts)
+    status = dict(line.split(None, 1) for line in shown.stdout.splitlines() if " " in line)
+    rules = node.run(["auditctl", "-l"]).stdout.splitlines()
+    return available(
+        **facts,
+        enabled=status.get("enabled"),
+        lost=int(status["lost"]) if status.get("lost", "").isdigit() else None,
+        backlog=int(status["backlog"]) if status.get("backlog", "").isdigit() else None,
+        rules=len([rule for rule in rules if rule.startswith("-")]),
+        our_rules=len([rule for rule in rules if AUDIT_KEY in rule]),
+    )
+
+
+def _in_container(node: Node) -> bool:
+    seen = node.run(["systemd-detect-virt", "--container"])
+    return seen.ok and seen.stdout.strip() not in ("", "none")
+
+
+PARTS = {
+    "rsyslog": rsyslog,
+    "forwarder": forwarder,
+    "journald": journald,
+    "logrotate": logrotate,
+    "storage": storage,
+    "clock": clock,
+    "tasks": tasks,
+    "auditd": auditd,
+}
+
+
+def look_at(node: Node, names: list[str]) -> dict[str, Part]:
+    """The chosen parts, all of them when none is chosen."""
+    return gather(node, PARTS, names or list(PARTS))

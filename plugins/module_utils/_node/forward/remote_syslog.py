@@ -1,0 +1,321 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring the forwarding of a node into the wanted state: plan, validate, replace, restart, verify; undo on failure."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import AuditError, InputError
+from ansible_collections.pve.audit.plugins.module_utils._node import managed_file
+from ansible_collections.pve.audit.plugins.module_utils._node.command import Runner, find_program
+from ansible_collections.pve.audit.plugins.module_utils._node.forward import certificate, rsyslog
+from ansible_collections.pve.audit.plugins.module_utils._node.forward import config as forward_config
+from ansible_collections.pve.audit.plugins.module_utils._node.forward.rsyslog_check import (
+    RsyslogPlaces,
+    modules_of_others,
+    read_others,
+    refusals,
+)
+from ansible_collections.pve.audit.plugins.module_utils._node.managed_file import FileState, Wanted
+
+SERVICE = "pve-audit-forward.service"
+RSYSLOG = "rsyslog.service"
+# In Debian's work directory of rsyslog.
+JOURNAL_STATE = f"/var/spool/rsyslog/{rsyslog.STATE_PREFIX}_journal.state"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Everything this module may write."""
+
+    forward: forward_config.ForwardPlaces = field(default_factory=forward_config.ForwardPlaces)
+    unit: str = f"/etc/systemd/system/{SERVICE}"
+    rsyslog: RsyslogPlaces = field(default_factory=RsyslogPlaces)
+    journal_state: str = JOURNAL_STATE
+
+
+@dataclass(frozen=True)
+class Node:
+    """The outside world, so that tests can have their own."""
+
+    run: Runner
+    places: Places = field(default_factory=Places)
+    sleep: Callable[[float], None] = time.sleep
+    now: Callable[[], float] = time.time
+
+
+@dataclass
+class Plan:
+    """`files`: what should lie at each path, None for nothing. `service`: whether the forwarder should run."""
+
+    files: dict[str, Wanted | None]
+    service: bool
+    warnings: list[str] = field(default_factory=list)
+    changes: dict[str, FileState | None] = field(default_factory=dict)
+    start: bool = False
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.changes) or self.start
+
+    def diff(self) -> list[dict[str, str]]:
+        """For Ansible. The files name keys by path and hold none."""
+        shown = []
+        for path, before in self.changes.items():
+            wanted = self.files[path]
+            old, new = (None if one is None else one.content for one in (before, wanted))
+            shown.append(managed_file.show_diff(path, old, new))
+        if self.start:
+            shown.append({"header": SERVICE, "before": "stopped or not enabled\n", "after": "running and enabled\n"})
+        return shown
+
+
+def ensure(params: Mapping[str, Any], node: Node, check_mode: bool, backup: Callable[[str], str]) -> dict[str, Any]:
+    """The module's result, after doing what it says unless in check mode. Raises AuditError."""
+    params = {**params, "node_name": params["node_name"] or socket.gethostname().partition(".")[0]}
+    plan = make_plan(params, node, check_mode)
+    backups = apply_plan(plan, params, node, backup) if plan.changed and not check_mode else []
+    service = (SERVICE if plan.service else RSYSLOG) if params["state"] == "present" else None
+    return {
+        "changed": plan.changed,
+        "diff": plan.diff(),
+        "files": list(plan.changes),
+        "backup_files": backups,
+        "service": service,
+        "forwarder": forwarder_status(node) if plan.service else None,
+        "warnings": plan.warnings,
+    }
+
+
+def make_plan(params: Mapping[str, Any], node: Node, check_mode: bool) -> Plan:
+    """Validate the options, render and compare. Changes nothing. Raises AuditError."""
+    places = node.places
+    files: dict[str, Wanted | None] = dict.fromkeys((places.forward.config, places.unit, places.rsyslog.path))
+    plan = Plan(files, service=False)
+    if params["state"] == "present":
+        ready = _check_present(params, node, plan, check_mode)
+        if params["delivery"] == "acknowledged":
+            _plan_forwarder(params, node, plan, check_mode, ready)
+        else:
+            _plan_rsyslog(params, node, plan, check_mode, ready)
+    for path, wanted in plan.files.items():
+        found = managed_file.read_state(path)
+        if (found is not None) if wanted is None else bool(managed_file.differences(wanted, found)):
+            plan.changes[path] = found
+    if plan.service:
+        plan.start = not (_says(node, "is-active") and _says(node, "is-enabled"))
+    return plan
+
+
+def _check_present(params: Mapping[str, Any], node: Node, plan: Plan, check_mode: bool) -> bool:
+    """Whether the certificates are there; in check mode an earlier task may only have promised them."""
+    forward_config.check_options(params)
+    if not params["tls"]:
+        plan.warnings.append("tls is off: everybody on the way can read and forge the log lines")
+        return True
+    missing = [path for path in _certificates(params) if not os.path.exists(path)]
+    if missing and check_mode:
+        plan.warnings.append(f"{missing[0]} is not there yet, so that the configuration was not validated")
+        return False
+    certificate.check_certificates(params["ca_path"], params["cert_path"], params["key_path"])
+    for path in (params["cert_path"], params["ca_path"]):
+        warning = certificate.expiry_warning(path, node.now(), params["expiry_warning_days"])
+        if warning:
+            plan.warnings.append(warning)
+    return True
+
+
+def _certificates(params: Mapping[str, Any]) -> list[str]:
+    return [params[name] for name in ("ca_path", "cert_path", "key_path")] if params["tls"] else []
+
+
+def _plan_forwarder(params: Mapping[str, Any], node: Node, plan: Plan, check_mode: bool, ready: bool) -> None:
+    places, program = node.places, params["program"]
+    text = forward_config.render_config(params, places.forward)
+    installed = os.path.isfile(f"{program}/__main__.py")
+    if installed:
+        if ready:
+            _check_forwarder(text, program, node)
+    elif check_mode:
+        plan.warnings.append(
+            f"the forwarder is not installed in {program} yet, so that its configuration was not validated"
+        )
+    else:
+        raise InputError(f"the forwarder is not installed in {program}; the role node_logging copies it there")
+    digest = program_digest(program) if installed else "unknown"
+    unit = forward_config.render_unit(program, places.forward.config, digest)
+    plan.files[places.forward.config] = Wanted(places.forward.config, text.encode(), 0o600, "0", "0")
+    plan.files[places.unit] = Wanted(places.unit, unit.encode(), 0o644, "0", "0")
+    plan.service = True
+
+
+def program_digest(program: str) -> str:
+    """SHA-256 of the forwarder's source files, with their names."""
+    names = sorted(name for name in os.listdir(program) if name.endswith(".py"))
+    return certificate.digest_of(*(os.path.join(program, name) for name in names))[:32]
+
+
+def _check_forwarder(text: str, program: str, node: Node) -> None:
+    """Let the program itself read the candidate. Raises InputError with its words."""
+    with tempfile.TemporaryDirectory(prefix="pve-audit-forward-") as directory:
+        candidate = os.path.join(directory, "forward.json")
+        with open(candidate, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        outcome = node.run(["/usr/bin/python3", "-I", "-B", program, "--config", candidate, "--check-config"])
+    if not outcome.ok:
+        raise InputError(f"the forwarder refuses this configuration: {outcome.stderr.strip() or outcome.code}")
+
+
+def _plan_rsyslog(params: Mapping[str, Any], node: Node, plan: Plan, check_mode: bool, ready: bool) -> None:
+    places = node.places.rsyslog
+    if find_program("rsyslogd") is None and check_mode:
+        plan.warnings.append("rsyslog is not installed yet, so that its configuration was not validated")
+        others: dict[str, str] = {}
+    else:
+        others = read_others(places)
+    paths = _certificates(params)
+    digest = (certificate.digest_of(*paths)[:32] if ready else "unknown") if paths else ""
+    text = rsyslog.render(params, modules_of_others(others), digest)
+    if others and ready:
+        refused = refusals(text, others, places, node.run)
+        if refused:
+            raise InputError("rsyslogd refuses this configuration, nothing was changed: " + "; ".join(refused))
+    plan.files[places.path] = Wanted(places.path, text.encode(), 0o644, "0", "0")
+
+
+def apply_plan(plan: Plan, params: Mapping[str, Any], node: Node, backup: Callable[[str], str]) -> list[str]:
+    """Do it, verify it, and undo it when the result does not run. Returns the backup files. Raises AuditError."""
+    backups = []
+    if params["backup"]:
+        backups = [backup(path) for path, before in plan.changes.items() if before is not None]
+    try:
+        _replace(plan, params, node)
+        _restart(plan, params, node)
+    except (AuditError, OSError) as error:
+        _undo(plan, node)
+        raise InputError(f"{error}; the former configuration is in force again") from error
+    if params["state"] == "absent":
+        _clean_up(plan, params, node)
+    return backups
+
+
+def _replace(plan: Plan, params: Mapping[str, Any], node: Node) -> None:
+    """Write new files first, then take old ones away: at no moment nobody forwards because of us."""
+    for path in plan.changes:
+        wanted = plan.files[path]
+        if wanted is not None:
+            os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+            managed_file.write_file(wanted)
+    if params["state"] == "present" and params["delivery"] == "queued":
+        os.makedirs(params["queue"]["directory"], mode=0o700, exist_ok=True)
+
+
+def _restart(plan: Plan, params: Mapping[str, Any], node: Node) -> None:
+    """Restart what changed, start the new way before the old one ends. Raises InputError when it does not run."""
+    places = node.places
+    seconds = params["verify_seconds"]
+    if places.unit in plan.changes and plan.service:
+        _systemctl(node, "daemon-reload")
+    if plan.service and plan.changed:
+        _systemctl(node, "enable", SERVICE)
+        if plan.start or {places.unit, places.forward.config} & set(plan.changes):
+            _systemctl(node, "restart", SERVICE)
+            _verify(node, SERVICE, seconds)
+    if places.rsyslog.path in plan.changes and plan.files[places.rsyslog.path] is not None:
+        _systemctl(node, "restart", RSYSLOG)
+        _verify(node, RSYSLOG, seconds)
+    _retire(plan, node)
+
+
+def _retire(plan: Plan, node: Node) -> None:
+    """Take away what is no longer wanted."""
+    places = node.places
+    gone = [path for path in plan.changes if plan.files[path] is None]
+    if places.unit in gone:
+        _systemctl(node, "disable", "--now", SERVICE)
+    for path in gone:
+        managed_file.remove_file(path)
+    if places.unit in gone:
+        _systemctl(node, "daemon-reload")
+    if places.rsyslog.path in gone and node.run(["systemctl", "is-active", RSYSLOG]).ok:
+        _systemctl(node, "restart", RSYSLOG)
+
+
+def _undo(plan: Plan, node: Node) -> None:
+    """Put back what was there, and run it again; what fails here cannot be helped and must not hide the reason."""
+    for path, before in plan.changes.items():
+        with contextlib.suppress(OSError):
+            managed_file.restore_file(path, before)
+    node.run(["systemctl", "daemon-reload"])
+    if node.places.unit in plan.changes or node.places.forward.config in plan.changes:
+        if plan.changes.get(node.places.unit, True) is None:
+            node.run(["systemctl", "disable", "--now", SERVICE])
+        else:
+            node.run(["systemctl", "enable", "--now", SERVICE])
+            node.run(["systemctl", "restart", SERVICE])
+    if node.places.rsyslog.path in plan.changes:
+        node.run(["systemctl", "restart", RSYSLOG])
+
+
+def _clean_up(plan: Plan, params: Mapping[str, Any], node: Node) -> None:
+    """Positions of the forwarder go; a queue of rsyslog with unsent lines in it stays, with a warning."""
+    shutil.rmtree(node.places.forward.state_dir, ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(node.places.journal_state)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(node.places.forward.status_file)
+    directory = params["queue"]["directory"]
+    try:
+        os.rmdir(directory)
+    except FileNotFoundError:
+        return
+    except OSError:
+        plan.warnings.append(f"{directory} still holds lines that were not sent; it was left as it is")
+
+
+def _systemctl(node: Node, *words: str) -> None:
+    outcome = node.run(["systemctl", *words])
+    if not outcome.ok:
+        raise InputError(f"systemctl {' '.join(words)} failed: {outcome.stderr.strip() or outcome.code}")
+
+
+def _says(node: Node, question: str) -> bool:
+    return node.run(["systemctl", question, SERVICE]).ok
+
+
+def _verify(node: Node, service: str, seconds: int) -> None:
+    """It has to run now and still after `seconds`, without having been started again meanwhile."""
+    first = _main_pid(node, service)
+    for _second in range(seconds):
+        node.sleep(1.0)
+        if _main_pid(node, service) != first:
+            break
+    if first in ("", "0") or _main_pid(node, service) != first:
+        words = node.run(["journalctl", "-u", service, "-n", "5", "-o", "cat", "--no-pager"]).stdout.strip()
+        raise InputError(f"{service} does not stay up: {words}")
+
+
+def _main_pid(node: Node, service: str) -> str:
+    return node.run(["systemctl", "show", "--property=MainPID", "--value", service]).stdout.strip()
+
+
+def forwarder_status(node: Node) -> dict[str, Any] | None:
+    """What the running forwarder says of itself, or None."""
+    try:
+        with open(node.places.forward.status_file, encoding="utf-8") as stream:
+            found = json.load(stream)
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

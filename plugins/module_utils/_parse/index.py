@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lines of a node's task index and of its list of active tasks.
+
+`index`: `UPID endtime status`; `active`: `UPID saved [endtime [status]]`, the end time in eight hex digits.
+Source: pve-common PVE/RESTEnvironment.pm (active_workers), PVE/INotify.pm (read_active_workers), pve-manager
+PVE/API2/Tasks.pm.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
+from ansible_collections.pve.audit.plugins.module_utils._parse.lines import EventIds, corrupt_event, decode_line
+from ansible_collections.pve.audit.plugins.module_utils._parse.task import Task, build_task
+from ansible_collections.pve.audit.plugins.module_utils._parse.upid import parse_upid
+
+_LINE = re.compile(r"(UPID:\S+:)(\s.*)?", re.ASCII | re.DOTALL)
+# An id with spaces: the UPID ends at the first colon after which the rest is a tail.
+_SPACED = re.compile(r"(UPID:.*?:)((?:\s[01])?(?:\s[0-9A-Fa-f]{8}(?:\s.*)?)?)", re.ASCII | re.DOTALL)
+_TAIL = re.compile(r"(?:\s([01])(?=\s|$))?(?:\s([0-9A-Fa-f]{8})(?:\s+(.*))?)?\s*", re.ASCII | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class CorruptLine:
+    """A line that is no task: its number from 1, its text, and why it could not be read."""
+
+    number: int
+    line: str
+    reason: str
+
+
+@dataclass
+class IndexResult:
+    """What an index holds: the tasks, one for each UPID, and all that is not a task.
+
+    `repeated` counts further lines of a UPID that was seen before, `blank` the empty lines; together with tasks and
+    corrupt lines they are all lines that were read.
+    """
+
+    node: str
+    tasks: list[Task] = field(default_factory=list)
+    corrupt: list[CorruptLine] = field(default_factory=list)
+    repeated: int = 0
+    blank: int = 0
+
+    @property
+    def lines(self) -> int:
+        """The number of lines read."""
+        return len(self.tasks) + len(self.corrupt) + self.repeated + self.blank
+
+    def corrupt_events(self, ids: EventIds) -> list[Event]:
+        """An event of kind pipeline_error for each corrupt line."""
+        return [corrupt_event("pve.task", self.node, item.line, item.reason, ids) for item in self.corrupt]
+
+
+def parse_index_line(line: str | bytes) -> Task:
+    """One line of `index` or `active` as a uniform task.
+
+    A line that ends after the UPID or the end time is a task of unknown state, as the API shows it; a line of `active`
+    that is neither saved nor ended is a running task.
+    Raises InputError when the line is no such line.
+    """
+    text = decode_line(line)
+    match = _LINE.fullmatch(text)
+    upid_text, tail = (match[1], _TAIL.fullmatch(match[2] or "")) if match else ("", None)
+    if tail is None or not _is_upid(upid_text):
+        match = _SPACED.fullmatch(text)
+        if match is None or not _is_upid(match[1]):
+            raise InputError(_reason(text))
+        upid_text, tail = match[1], _TAIL.fullmatch(match[2])
+    saved, end, status = tail.groups() if tail else (None, None, None)
+    running = saved == "0" and end is None
+    return build_task(parse_upid(upid_text, strict=False), int(end, 16) if end else None, status or None, running)
+
+
+def parse_index(lines: Iterable[str | bytes], node: str) -> IndexResult:
+    """All lines of an `index` or `active` file of `node`, in the order of the file.
+
+    Of several lines for one UPID the one that tells more is kept: with a status before with an end before without.
+    """
+    result = IndexResult(node)
+    places: dict[str, int] = {}
+    for number, line in enumerate(lines, 1):
+        text = decode_line(line)
+        if not text.strip():
+            result.blank += 1
+            continue
+        try:
+            task = parse_index_line(text)
+        except InputError as err:
+            result.corrupt.append(CorruptLine(number, text, str(err)))
+            continue
+        place = places.setdefault(task["upid"], len(result.tasks))
+        if place == len(result.tasks):
+            result.tasks.append(task)
+            continue
+        result.repeated += 1
+        if rank_task(task) > rank_task(result.tasks[place]):
+            result.tasks[place] = task
+    return result
+
+
+def rank_task(task: Task) -> int:
+    """How much a record tells of its task: finished with a status is most, a running one least."""
+    if task.get("state") == "running":
+        return 0
+    return 1 + ("endtime" in task) + 2 * ("status" in task)
+
+
+def _is_upid(text: str) -> bool:
+    try:
+        parse_upid(text, strict=False)
+    except InputError:
+        return False
+    return True
+
+
+def _reason(text: str) -> str:
+    if not text.startswith("UPID:"):
+        return "the line does not start with a UPID"
+    head = text.split(" ", 1)[0]
+    if not _is_upid(head):
+        return "the UPID is not complete"
+    return "the end time is not eight hexadecimal digits"

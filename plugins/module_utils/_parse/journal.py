@@ -1,0 +1,222 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Journal records and syslog lines as events of logins, sessions and commands.
+
+Three forms: the fields of `journalctl -o json` (also the API's journal with `structured`), lines with an ISO time
+(`journalctl -o short-iso`, rsyslog), and lines of the traditional form, which have no year (the API's journal).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
+from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339, rfc3339_us
+from ansible_collections.pve.audit.plugins.module_utils._parse.lines import EventIds, corrupt_event, decode_line
+from ansible_collections.pve.audit.plugins.module_utils._parse.messages import (
+    PVE_AUTH,
+    Facts,
+    is_audit_program,
+    read_message,
+)
+from ansible_collections.pve.audit.plugins.module_utils._parse.redact import redact
+from ansible_collections.pve.audit.plugins.module_utils._parse.upid import user_fields
+
+_TAIL = r"(\S+) ([^\s:\[]+)(?:\[(\d+)\])?: ?(.*)"
+_ISO = re.compile(
+    rf"(\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:[.,](\d{{1,9}}))?(Z|[+-]\d\d:?\d\d)? {_TAIL}", re.ASCII | re.DOTALL
+)
+_TRADITIONAL = re.compile(
+    rf"([A-Z][a-z]{{2}}) ([ \d]\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{{1,9}}))? {_TAIL}", re.ASCII | re.DOTALL
+)
+_BLOB = re.compile(r"\[\d[\d.]*[A-Z]*B? blob data\]", re.ASCII)
+# What journalctl and the API print between records: cursors, boot marks, "no entries", and the rest of a long message.
+_NOT_A_RECORD = re.compile(r"\s|--|(?:[sibmtx]=[0-9a-f]+(?:;|$))+|no content|$", re.ASCII)
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1
+    )
+}
+_UNSET_LOGINUID = 0xFFFFFFFF
+_DAY = 86400
+_HIDDEN = "the message is not text and was not shown: collect the journal with `journalctl --all -o json`"
+
+
+def looks_like_journal(line: str) -> bool:
+    """True for a line with the head of a syslog line, and for what stands between such lines."""
+    return bool(_ISO.match(line) or _TRADITIONAL.match(line) or _NOT_A_RECORD.match(line))
+
+
+def parse_journal_line(
+    line: str | bytes, node: str, ids: EventIds, *, reference: float | None = None, tz: tzinfo = UTC
+) -> Event | None:
+    """The event of a line of journal or syslog, or None when the line is no evidence of a login, session or command.
+
+    A line without a year lies in the newest year that is not later than `reference` (epoch seconds) and a day; a line
+    without an offset is in `tz`. A line that is broken, or hides its message, gives an event of kind pipeline_error.
+    """
+    text = decode_line(line)
+    match = _ISO.fullmatch(text) or _TRADITIONAL.fullmatch(text)
+    if match is None:
+        if _NOT_A_RECORD.match(text):
+            return None
+        return corrupt_event(PVE_AUTH, node, text, "the line is not `time host program: message`", ids)
+    host, ident, pid, message = match.groups()[-4:]
+    hidden = bool(_BLOB.fullmatch(message)) and is_audit_program(ident)
+    facts = None if hidden else read_message(ident, message)
+    if facts is None and not hidden:
+        return None
+    host = _short_host(host) or node
+    try:
+        timestamp = _iso_time(match, tz) if match.re is _ISO else _traditional_time(match, reference, tz)
+    except InputError as err:
+        return corrupt_event(PVE_AUTH, host, text, str(err), ids)
+    if facts is None:
+        return corrupt_event(PVE_AUTH, host, text, _HIDDEN, ids, timestamp=timestamp)
+    event = _event(facts, timestamp, host, ident, pid)
+    event["event"] |= {"id": ids.line(facts.dataset, host, text), "original": redact(text)}
+    return event
+
+
+def parse_journal_record(record: Mapping[str, Any], node: str, ids: EventIds) -> Event | None:
+    """The event of a journal record (the fields of `journalctl -o json`), or None when it is no evidence.
+
+    Fields may be byte arrays, arrays of values, or null when they were too long to be shown.
+    Raises InputError when the record is not a dictionary.
+    """
+    if not isinstance(record, Mapping):
+        raise InputError(f"a journal record is a dictionary, not {type(record).__name__}")
+    ident = _text(record.get("SYSLOG_IDENTIFIER")) or _text(record.get("_COMM")) or ""
+    message = _text(record.get("MESSAGE"))
+    facts = read_message(ident, message.rstrip("\r\n")) if message is not None else None
+    hidden = message is None and "MESSAGE" in record and is_audit_program(ident)
+    if facts is None and not hidden:
+        return None
+    host = _short_host(_text(record.get("_HOSTNAME")) or "") or node
+    pid = _text(record.get("_PID")) or _text(record.get("SYSLOG_PID"))
+    line = f"{ident}{f'[{pid}]' if pid else ''}: {message or ''}"
+    timestamp, reason = _record_time(record)
+    if facts is None:
+        return corrupt_event(PVE_AUTH, host, line, _HIDDEN, ids, timestamp=timestamp)
+    if timestamp is None:
+        return corrupt_event(facts.dataset, host, line, reason, ids)
+    event = _event(facts, timestamp, host, ident, pid)
+    _identify(event, record, line, ids)
+    return event
+
+
+def _identify(event: Event, record: Mapping[str, Any], line: str, ids: EventIds) -> None:
+    """Add what only a record has: the journal's own cursor, which makes the best id, and the login uid."""
+    dataset, host = event["event"]["dataset"], event.get("host", {}).get("name", "")
+    cursor = _text(record.get("__CURSOR"))
+    identity = ids.cursor(dataset, host, cursor) if cursor else ids.line(dataset, host, f"{event['@timestamp']} {line}")
+    event["event"] |= {"id": identity, "original": redact(line)}
+    if cursor:
+        event["pve"]["cursor"] = cursor
+    loginuid = _number(record.get("_AUDIT_LOGINUID"))
+    if loginuid is not None and loginuid != _UNSET_LOGINUID:
+        event["pve"]["loginuid"] = loginuid
+
+
+def _event(facts: Facts, timestamp: str, host: str, ident: str, pid: str | None) -> Event:
+    about = {"kind": "event", "dataset": facts.dataset, "action": facts.action, "outcome": facts.outcome}
+    event: Event = {"@timestamp": timestamp, "event": about}
+    extra = {"channel": "unknown"} | {
+        key: redact(value) if isinstance(value, str) else value for key, value in facts.extra.items()
+    }
+    if facts.user is not None:
+        event["user"] = user_fields(facts.user)
+    if facts.ip is not None:
+        event["source"] = {"ip": facts.ip}
+    if host:
+        event["host"] = {"name": host}
+    process: dict[str, Any] = {"name": ident} | {key: redact(value) for key, value in facts.process.items()}
+    if (number := _number(pid)) is not None:
+        process["pid"] = number
+    event["process"] = process
+    if facts.error:
+        event["error"] = {"message": redact(facts.error)}
+    event["pve"] = extra
+    return event
+
+
+def _iso_time(match: re.Match[str], tz: tzinfo) -> str:
+    clock, fraction, offset = match.groups()[:3]
+    try:
+        moment = datetime.fromisoformat(f"{clock}{offset or ''}")
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=tz)
+        return _instant(moment, fraction)
+    except (ValueError, OverflowError):
+        raise InputError(f"{clock!r} is not a possible time") from None
+
+
+def _traditional_time(match: re.Match[str], reference: float | None, tz: tzinfo) -> str:
+    month, day, hour, minute, second, fraction = match.groups()[:6]
+    if reference is None:
+        raise InputError("the line has no year: give a reference time")
+    if month not in _MONTHS:
+        raise InputError(f"{month!r} is not a month")
+    latest = reference + _DAY
+    try:
+        newest = datetime.fromtimestamp(latest, tz).year
+    except (ValueError, OverflowError, OSError):
+        raise InputError(f"the reference time {reference!r} is not possible") from None
+    for year in range(newest, newest - 9, -1):
+        try:
+            moment = datetime(year, _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=tz)
+            if moment.timestamp() <= latest:
+                return _instant(moment, fraction)
+        except (ValueError, OverflowError):
+            continue
+    raise InputError(f"'{month} {day} {hour}:{minute}:{second}' is not a possible time")
+
+
+def _instant(moment: datetime, fraction: str | None) -> str:
+    seconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
+    if fraction is None:
+        return rfc3339(seconds)
+    return rfc3339_us(seconds * 1_000_000 + int(fraction[:6].ljust(6, "0")))
+
+
+def _record_time(record: Mapping[str, Any]) -> tuple[str | None, str]:
+    """The time the message was sent, else when it was received; journald counts in microseconds."""
+    for name in ("_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP"):
+        number = _number(record.get(name))
+        if number:
+            try:
+                return rfc3339_us(number), ""
+            except InputError:
+                continue
+    return None, "the record has no usable time"
+
+
+def _text(value: object) -> str | None:
+    """A journal field as text: a string, a number, a byte array, or the first of several values."""
+    if isinstance(value, str):
+        return decode_line(value)
+    if isinstance(value, list) and value:
+        if all(isinstance(item, int) and not isinstance(item, bool) and 0 <= item <= 255 for item in value):
+            return decode_line(bytes(value))
+        return _text(value[0])
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _number(value: object) -> int | None:
+    text = _text(value)
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
+def _short_host(host: str) -> str:
+    """The name of a node has no domain; an address stays whole."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host.partition(".")[0]
+    return host

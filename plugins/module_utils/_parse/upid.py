@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""UPIDs: the names Proxmox VE gives to its worker tasks.
+
+`UPID:node:pid:pstart:starttime:type:id:user:`, the three numbers in hexadecimal; pstart has 8 digits, or 9 on nodes
+that are up for more than 497 days. Source: pve-common PVE/UPID.pm (encode, decode).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+
+_HEX8 = "[0-9A-Fa-f]{8}"
+_STRICT = re.compile(
+    rf"UPID:([a-zA-Z0-9](?:[a-zA-Z0-9\-]*[a-zA-Z0-9])?):({_HEX8}):([0-9A-Fa-f]{{8,9}}):({_HEX8}):([^:\s/]+):([^:\s/]*):([^:\s/]+):",
+    re.ASCII,
+)
+# The six fields on the left never hold a colon and neither does the user on the right: what is between is the id.
+_TOLERANT = re.compile(
+    rf"UPID:([^:\s]+):([0-9A-Fa-f]{{1,16}}):([0-9A-Fa-f]{{1,16}}):({_HEX8}):([^:\s]+):(.*):([^:\s]+):",
+    re.ASCII | re.DOTALL,
+)
+_USERID = re.compile(r"([^\s:/]+)@([A-Za-z][A-Za-z0-9.\-_]+)(?:!([A-Za-z][A-Za-z0-9.\-_]+))?", re.ASCII)
+_REALM = re.compile(r"[A-Za-z][A-Za-z0-9.\-_]+", re.ASCII)
+_ESCAPE = re.compile(r"\\x([0-7][0-9A-Fa-f])")
+
+
+@dataclass(frozen=True, slots=True)
+class Upid:
+    """The parts of a UPID. `starttime` is in epoch seconds, `pstart` in clock ticks since the node's boot.
+
+    `user` is `name@realm` without the token, whose name is `tokenid`. `strict` is False when the decoder of Proxmox VE
+    itself would refuse the text: such tasks stand in the files, but the API does not show them.
+    """
+
+    upid: str
+    node: str
+    pid: int
+    pstart: int
+    starttime: int
+    type: str
+    id: str
+    user: str
+    tokenid: str | None
+    strict: bool = True
+
+    @property
+    def userid(self) -> str:
+        """The user as the UPID has it, with the token: `alice@pve!ci`."""
+        return self.user if self.tokenid is None else f"{self.user}!{self.tokenid}"
+
+    @property
+    def object(self) -> str:
+        r"""The id without escapes: Proxmox VE writes a colon as `\x3a`."""
+        return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), self.id) if "\\" in self.id else self.id
+
+
+@lru_cache(maxsize=4096)
+def split_userid(text: str) -> tuple[str, str | None, str | None]:
+    """`alice@pve!ci` as name, realm and token; realm and token are None when the text has none.
+
+    A name may hold `@` and `!`, a realm and a token may not. Source: pve-access-control, AccessControl.pm
+    token_full_regex.
+    """
+    match = _USERID.fullmatch(text)
+    if match:
+        return match[1], match[2], match[3]
+    name, _at, realm = text.rpartition("@")
+    return (name, realm, None) if name and _REALM.fullmatch(realm) else (text, None, None)
+
+
+def user_fields(userid: str) -> dict[str, str]:
+    """The ECS fields of a user: `{"id": "alice@pve!ci", "name": "alice", "domain": "pve"}`."""
+    name, realm, _token = split_userid(userid)
+    return {"id": userid, "name": name} if realm is None else {"id": userid, "name": name, "domain": realm}
+
+
+def parse_upid(text: str, *, strict: bool = True) -> Upid:
+    """The parts of `text`, which is a whole UPID with its last colon.
+
+    With `strict`, what the decoder of Proxmox VE refuses is refused: a colon, slash or space in the id among them.
+    Without it such a UPID is read from both ends and marked.
+    Raises InputError when the text is no UPID.
+    """
+    if not isinstance(text, str):
+        raise InputError(f"a UPID is text, not {type(text).__name__}")
+    match = _STRICT.fullmatch(text)
+    known = match is not None
+    if match is None and not strict:
+        match = _TOLERANT.fullmatch(text)
+    if match is None:
+        raise InputError(
+            f"{_short(text)} is not a UPID: it must look like UPID:node:pid:pstart:starttime:type:id:user@realm:"
+        )
+    node, pid, pstart, start, task_type, object_id, userid = match.groups()
+    name, realm, token = split_userid(userid)
+    user = userid if token is None else f"{name}@{realm}"
+    return Upid(text, node, int(pid, 16), int(pstart, 16), int(start, 16), task_type, object_id, user, token, known)
+
+
+def log_path(upid: Upid) -> str:
+    """Where the node keeps the text of the task: below a directory named after the last hex digit of the start time.
+
+    The digit is written as the UPID has it, in capitals by Proxmox VE. Source: PVE/UPID.pm decode.
+    """
+    return f"/var/log/pve/tasks/{upid.upid.split(':', 5)[4][-1]}/{upid.upid}"
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 120 else text[:117] + "...")

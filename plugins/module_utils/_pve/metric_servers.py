@@ -1,0 +1,224 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""External metric servers: graphite, InfluxDB and OpenTelemetry. They carry measurements, never an audit log.
+
+An update has to name `server` and `port` again, leaves alone what else is absent, and removes what `delete` names.
+The token of InfluxDB lies in a file of its own and is never shown. [PVE::API2::Cluster::MetricServer, PVE::Status::*]
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
+    NOT_SHOWN,
+    Change,
+    Record,
+    Request,
+    checked_name,
+    parameters,
+    read_detail,
+    rows,
+    send,
+)
+from ansible_collections.pve.audit.plugins.module_utils._pve.identity_rows import as_bool, as_int
+from ansible_collections.pve.audit.plugins.module_utils._pve.names import config_name
+from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api, ChangeApi
+
+# What each kind knows besides server, port and enabled, and what Proxmox VE takes when it is not set.
+DEFAULTS: dict[str, Record] = {
+    "graphite": {"proto": "udp", "path": "proxmox", "timeout": 1, "mtu": 1500},
+    "influxdb": {
+        "influxdbproto": "udp",
+        "organization": "proxmox",
+        "bucket": "proxmox",
+        "api_path_prefix": "",
+        "timeout": 1,
+        "mtu": 1500,
+        "max_body_size": 25_000_000,
+        "verify_certificate": True,
+    },
+    "opentelemetry": {
+        "otel_protocol": "https",
+        "otel_path": "/v1/metrics",
+        "otel_timeout": 5,
+        "otel_headers": {},
+        "otel_verify_ssl": True,
+        "otel_max_body_size": 10_000_000,
+        "otel_resource_attributes": {},
+        "otel_compression": "gzip",
+    },
+}
+_ENCODED = ("otel_headers", "otel_resource_attributes")
+_SECRET = "otel_headers"
+
+
+def _api_name(option: str) -> str:
+    """Proxmox VE writes hyphens."""
+    return option.replace("_", "-")
+
+
+def default_port(kind: str, otel_protocol: str) -> int | None:
+    """The port that Proxmox VE takes when none is set. [PVE::Status::*]"""
+    if kind == "graphite":
+        return 2003
+    if kind == "opentelemetry":
+        return 4318 if otel_protocol == "https" else 4317
+    return None
+
+
+def server_record(row: Mapping[str, Any], ident: str) -> Record:
+    """A configured server with our names and types; what is not set has Proxmox VE's default."""
+    kind = str(row.get("type") or "")
+    record: Record = {"id": ident, "type": kind, "server": str(row.get("server") or "")}
+    record["enabled"] = not as_bool(row.get("disable"))
+    for name, default in DEFAULTS.get(kind, {}).items():
+        value = row.get(_api_name(name))
+        if value in (None, ""):
+            record[name] = default
+        elif name in _ENCODED:
+            record[name] = decoded(str(value))
+        elif isinstance(default, bool):
+            record[name] = as_bool(value)
+        else:
+            record[name] = as_int(value) if isinstance(default, int) else str(value)
+    record["port"] = as_int(row.get("port")) or default_port(kind, record.get("otel_protocol", ""))
+    return record
+
+
+def decoded(text: str) -> Record | None:
+    """The object in base64 of JSON, or None when it is none."""
+    try:
+        value = json.loads(base64.b64decode(text))
+    except (binascii.Error, ValueError):
+        return None
+    return {str(name): str(part) for name, part in value.items()} if isinstance(value, dict) else None
+
+
+def encoded(value: Mapping[str, Any]) -> str:
+    """JSON in base64, always the same text for the same object."""
+    return base64.b64encode(json.dumps(dict(value), sort_keys=True).encode()).decode()
+
+
+def read_server(api: Api, ident: str) -> Record:
+    """The configured server; empty when there is none. Needs Sys.Audit on /; without it the API says so."""
+    listed = rows(api.get("cluster", "metrics", "server"), "/cluster/metrics/server")
+    if all(row.get("id") != ident for row in listed):
+        return {}
+    row = read_detail(api, ("cluster", "metrics", "server", ident), f"the metric server {ident}")
+    return {} if row is None else server_record(row, ident)
+
+
+def wanted_options(params: Mapping[str, Any], kind: str) -> Record:
+    """The given options of this kind. Raises InputError for options of another kind."""
+    every = {name for table in DEFAULTS.values() for name in table} | {"token"}
+    allowed = {*DEFAULTS[kind], *(["token"] if kind == "influxdb" else [])}
+    given = {name for name in every if params.get(name) is not None}
+    if wrong := sorted(given - allowed):
+        raise InputError(f"{', '.join(wrong)} cannot be used with a metric server of type {kind}")
+    wanted: Record = {name: params[name] for name in sorted(given - {"token"})}
+    for name in _ENCODED:
+        if name in wanted:
+            wanted[name] = {str(key): str(value) for key, value in wanted[name].items()}
+    wanted |= {name: params[name] for name in ("server", "port", "enabled") if params.get(name) is not None}
+    return wanted
+
+
+def plan_server(current: Record, params: Mapping[str, Any]) -> Change:
+    """Create or change the server. Raises InputError for options that do not go together."""
+    kind = params["type"] or current.get("type")
+    if current and kind != current["type"]:
+        raise InputError(
+            f"the metric server {current['id']} is of type {current['type']}, which cannot be changed to {kind}: "
+            "remove it first"
+        )
+    if kind not in DEFAULTS:
+        raise InputError(f"type is missing: the metric server {params['id']} does not exist yet")
+    wanted = wanted_options(params, kind)
+    return _plan_update(current, wanted, params) if current else _plan_new(kind, wanted, params)
+
+
+def _plan_new(kind: str, wanted: Record, params: Mapping[str, Any]) -> Change:
+    ident, token = params["id"], params["token"]
+    port = wanted.get("port") or default_port(kind, wanted.get("otel_protocol", "https"))
+    if not wanted.get("server") or not port:
+        raise InputError(f"the metric server {ident} does not exist yet: give server and port")
+    given = {name: value for name, value in wanted.items() if value not in ("", {})} | {"port": port}
+    after = {
+        "id": ident,
+        "type": kind,
+        "enabled": True,
+        **DEFAULTS[kind],
+        **given,
+    }
+    sent = {"type": kind, **_sent(given), **({"token": token} if token else {})}
+    request = Request(f"create the metric server {ident}", "POST", _path(ident), sent, ("token", _api_name(_SECRET)))
+    secret = ("token",) if token else ()
+    return Change({}, shown(after), (request,), secret)
+
+
+def _plan_update(current: Record, wanted: Record, params: Mapping[str, Any]) -> Change:
+    ident, token = current["id"], params["token"]
+    if "" in (wanted.get("server"), wanted.get("port")):
+        raise InputError("server and port cannot be cleared")
+    defaults = DEFAULTS[current["type"]]
+    # An empty text or object means Proxmox VE's default.
+    target = {name: defaults[name] if value in ("", {}) else value for name, value in wanted.items()}
+    changes = {name: value for name, value in target.items() if value != current[name]}
+    gone = [_api_name(name) for name in changes if wanted[name] in ("", {})]
+    params_sent = _sent({name: value for name, value in changes.items() if wanted[name] not in ("", {})})
+    secret = [_SECRET] if _SECRET in changes else []
+    if token is not None and params["update_token"] == "always":
+        secret.append("token")
+        params_sent |= {"token": token} if token else {}
+        gone += [] if token else ["token"]
+    if not changes and not secret:
+        return Change(shown(current), shown(current))
+    after = {**current, **changes}
+    sent = {"server": after["server"], "port": after["port"], **params_sent}
+    if gone:
+        sent["delete"] = ",".join(gone)
+    request = Request(f"change the metric server {ident}", "PUT", _path(ident), sent, ("token", _api_name(_SECRET)))
+    return Change(shown(current), shown(after), (request,), tuple(secret))
+
+
+def _path(ident: str) -> tuple[str, ...]:
+    return ("cluster", "metrics", "server", ident)
+
+
+def _sent(changes: Mapping[str, Any]) -> Record:
+    """As the API takes it."""
+    texts = {name: encoded(value) if name in _ENCODED else value for name, value in changes.items()}
+    if "enabled" in texts:
+        texts["disable"] = not texts.pop("enabled")
+    return parameters({_api_name(name): value for name, value in texts.items()})
+
+
+def shown(record: Record) -> Record:
+    """The record without the values of the headers, which may be credentials."""
+    if not record.get(_SECRET):
+        return record
+    return {**record, _SECRET: dict.fromkeys(record[_SECRET], NOT_SHOWN)}
+
+
+def plan_server_absent(current: Record) -> Change:
+    """Remove the server."""
+    if not current:
+        return Change({}, {})
+    ident = current["id"]
+    return Change(shown(current), {}, (Request(f"remove the metric server {ident}", "DELETE", _path(ident)),))
+
+
+def ensure_server(api: ChangeApi, params: Mapping[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
+    """Bring the metric server about. Raises AuditError."""
+    absent = params["state"] == "absent"
+    current = read_server(api, (checked_name if absent else config_name)("id", params["id"]))
+    change = plan_server_absent(current) if absent else plan_server(current, params)
+    send(api, change, check_mode)
+    return change, {"metric_server": change.after}

@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One pass over the records of a node: the tasks that may be wanted, and the facts that its coverage is judged by.
+
+A ring holds up to 2,000 records and a question mostly wants a few of them. Decoding a UPID is the dear part, so a
+record that a filter rules out by the fields the node has decoded already is counted, but not decoded again here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._parse.task import parse_task
+
+Task = dict[str, Any]
+
+_COLONS = 8  # of a UPID without an odd id
+
+
+@dataclass
+class Ring:
+    """What the records of one node hold.
+
+    `tasks` are those that no filter ruled out, by UPID. `ends` has the end (epoch seconds) of every finished task,
+    `index_bytes` is the size of their lines in the node's index, `broken` counts damaged records.
+    """
+
+    tasks: dict[str, Task] = field(default_factory=dict)
+    ends: dict[str, int] = field(default_factory=dict)
+    index_bytes: int = 0
+    broken: int = 0
+
+    @property
+    def records(self) -> int:
+        """The number of different tasks, finished or not."""
+        return len(self.ends) + sum(upid not in self.ends for upid in self.tasks)
+
+    @property
+    def oldest(self) -> int | None:
+        """The end of the task that ended first, or None when none has."""
+        return min(self.ends.values(), default=None)
+
+    def add(self, task: Task) -> None:
+        """Keep a task. The finished record wins over the running one, the first finished over a second."""
+        upid, end = task["upid"], task.get("endtime")
+        if upid in self.ends:
+            return
+        self.tasks[upid] = task
+        if end is not None:
+            self._note_end(upid, end, task.get("status") or "")
+
+    def pass_over(self, record: Mapping[str, Any]) -> None:
+        """Count a plain record that is not wanted."""
+        upid = record["upid"]
+        if upid not in self.ends:
+            self.tasks.pop(upid, None)
+            self._note_end(upid, record["endtime"], record["status"])
+
+    def _note_end(self, upid: str, end: int, status: str) -> None:
+        """The line in the index is `UPID endtime status`, the time in eight hex digits."""
+        self.ends[upid] = end
+        self.index_bytes += len(upid) + len(status) + 11
+
+
+def read_ring(records: Iterable[Any], ruled_out: Callable[[Mapping[str, Any]], bool]) -> Ring:
+    """Read all records of a node. `ruled_out` is only asked about plain records of finished tasks."""
+    ring = Ring()
+    for record in records:
+        if _is_plain(record) and ruled_out(record):
+            ring.pass_over(record)
+            continue
+        try:
+            task = parse_task(record)
+        except InputError:
+            ring.broken += 1
+            continue
+        ring.broken += task["state"] != "running" and task.get("endtime") is None
+        ring.add(task)
+    return ring
+
+
+def _is_plain(record: Any) -> bool:
+    """True for a finished task that has every field, of the type it should have, and an ordinary UPID."""
+    if not isinstance(record, dict):
+        return False
+    upid, end, status = record.get("upid"), record.get("endtime"), record.get("status")
+    return (
+        isinstance(end, int)
+        and end > 1  # True is an int, too
+        and isinstance(status, str)
+        and isinstance(record.get("starttime"), int)
+        and isinstance(record.get("type"), str)
+        and isinstance(upid, str)
+        and upid.startswith("UPID:")
+        and upid.count(":") == _COLONS
+        and upid.isascii()
+    )

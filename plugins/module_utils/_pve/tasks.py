@@ -1,0 +1,197 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every task that ran in an interval, on every node, with the coverage that says how complete that is.
+
+The whole ring of a node is read, and filtered here: PVE's own `since` tests the start time while records appear at
+their
+end, `typefilter` takes one type, and without `limit` only 50 records come. [PVE::API2::Tasks, PVE::RESTEnvironment]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import ApiError, InputError, NotAnApiError
+from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
+from ansible_collections.pve.audit.plugins.module_utils._pve.fanout import FanOut
+from ansible_collections.pve.audit.plugins.module_utils._pve.ring import Ring, read_ring
+from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api
+
+Task = dict[str, Any]
+
+PAGE = 5000
+WORKERS = 8
+
+# PVE renames `index` to `index.1` once it has passed 50,000 bytes, so a ring that has turned at least once holds more
+# than that. Lines the API does not show (ids with a colon or a blank, corrupt ones) are allowed a tenth of it.
+_RING_HAS_TURNED = 45_000
+
+
+@dataclass(frozen=True)
+class TaskFilter:
+    """Which tasks are wanted; an empty part does not filter.
+
+    `users` are accounts (`alice@pve`, with all their tokens), single tokens (`alice@pve!ci`) or names in any realm
+    (`alice`). `since` and `until` are epoch seconds. `running` None takes finished and running tasks.
+    """
+
+    types: frozenset[str] = frozenset()
+    users: frozenset[str] = frozenset()
+    states: frozenset[str] = frozenset()
+    vmid: int | None = None
+    since: float | None = None
+    until: float | None = None
+    running: bool | None = None
+
+    def wants(self, task: Task) -> bool:
+        """True when the task ran in the interval and agrees with every part."""
+        return (
+            self._ran_in_interval(task)
+            and (not self.types or task["type"] in self.types)
+            and (not self.states or task["state"] in self.states)
+            and (self.vmid is None or task["id"] == str(self.vmid))
+            and (self.running is None or (task["state"] == "running") is self.running)
+            and (not self.users or self._by_user(task))
+        )
+
+    def rules_out(self, record: Mapping[str, Any]) -> bool:
+        """True when `wants` could only say no to this finished record of the API, told without decoding its UPID."""
+        return (
+            (bool(self.types) and record["type"] not in self.types)
+            or (self.since is not None and record["endtime"] < self.since)
+            or (self.until is not None and record["starttime"] > self.until)
+            or self.running is True
+        )
+
+    def _ran_in_interval(self, task: Task) -> bool:
+        """A task that started before the interval and ended in it ran in it; so did one that runs still."""
+        if self.until is not None and task["starttime"] > self.until:
+            return False
+        if self.since is None or task["state"] == "running":
+            return True
+        last_seen = task.get("endtime")
+        return bool((task["starttime"] if last_seen is None else last_seen) >= self.since)
+
+    def _by_user(self, task: Task) -> bool:
+        account = task["user"]
+        token = f"{account}!{task['tokenid']}" if task["tokenid"] else account
+        return bool({account, token, account.rpartition("@")[0]} & self.users)
+
+
+@dataclass
+class TaskList:
+    """The wanted tasks, newest first, and the coverage of each node."""
+
+    tasks: list[Task]
+    coverage: list[Coverage]
+
+    @property
+    def complete(self) -> bool:
+        """True when every node was seen whole."""
+        return all(entry.complete for entry in self.coverage)
+
+
+def cluster_nodes(api: Api, wanted: Sequence[str] = ()) -> list[str]:
+    """The names of the nodes to ask, sorted. Raises ApiError, and InputError for a name the cluster does not have.
+
+    The status that `GET /nodes` shows is not used: it says `unknown` for nodes that answer well.
+    """
+    answer = api.get("nodes")
+    if not isinstance(answer, list) or not all(isinstance(row, Mapping) and "node" in row for row in answer):
+        raise NotAnApiError("GET /nodes did not answer with a list of nodes: check api_host and api_port")
+    known = sorted(str(row["node"]) for row in answer)
+    if unknown := sorted(set(wanted) - set(known)):
+        raise InputError(f"nodes: {', '.join(unknown)} not in the cluster, which has {', '.join(known)}")
+    return sorted(set(wanted)) if wanted else known
+
+
+def collect_tasks(
+    api: Api,
+    nodes: Iterable[str],
+    wanted: TaskFilter,
+    *,
+    now: Callable[[], float],
+    seconds: float,
+    workers: int = WORKERS,
+) -> TaskList:
+    """Ask every node at once. What one node does not answer stands in its coverage and never hides the others."""
+    fan_out: FanOut[str, tuple[list[Task], Coverage]] = FanOut(partial(_node_tasks, api, wanted, now), workers)
+    tasks: dict[str, Task] = {}
+    coverage = []
+    for node, answer in fan_out.run(nodes, seconds).items():
+        if isinstance(answer, ApiError):
+            entry = Coverage(node)
+            entry.add_reason(answer.code, str(answer))
+        else:
+            found, entry = answer
+            tasks.update((task["upid"], task) for task in found if wanted.wants(task))
+        coverage.append(entry)
+    newest_first = sorted(tasks.values(), key=lambda task: (task["starttime"], task["upid"]), reverse=True)
+    return TaskList(newest_first, coverage)
+
+
+def _node_tasks(api: Api, wanted: TaskFilter, now: Callable[[], float], node: str) -> tuple[list[Task], Coverage]:
+    """The tasks of one node that may be wanted, and what can be said about the completeness of its ring."""
+    asked_at = now()
+    records = _all_pages(api, node)
+    ring = read_ring(records, wanted.rules_out)
+    entry = _coverage(node, ring, wanted, asked_at)
+    if not shows_tasks_of_others(records, api.user) and not may_see_all_tasks(api, node):
+        entry.start = entry.end = None
+        entry.add_reason(
+            "not_permitted", f"the privilege Sys.Audit on /nodes/{node} is missing, so only own tasks are shown"
+        )
+    if ring.broken:
+        entry.add_reason("corrupt_records", f"{ring.broken} records of the task log are damaged")
+    return list(ring.tasks.values()), entry
+
+
+def shows_tasks_of_others(records: Iterable[Any], account: str) -> bool:
+    """True when an answer holds a task of somebody else, which PVE shows to an auditor only: that saves a request."""
+    users = (record.get("user") for record in records if isinstance(record, Mapping))
+    return any(isinstance(user, str) and user.partition("!")[0] != account for user in users)
+
+
+def may_see_all_tasks(api: Api, node: str) -> bool:
+    """True when the credential has Sys.Audit on the node.
+
+    Without it PVE answers 200 with the caller's own tasks only, which looks like a quiet node. The value of a privilege
+    is its propagate flag: 0 still means granted. [PVE::API2::Tasks node_tasks, PVE::API2::AccessControl permissions]
+    """
+    path = f"/nodes/{node}"
+    answer = api.get("access", "permissions", path=path)
+    granted = answer.get(path) if isinstance(answer, Mapping) else None
+    return isinstance(granted, Mapping) and "Sys.Audit" in granted
+
+
+def _all_pages(api: Api, node: str) -> list[Any]:
+    """All records, finished and running. New tasks push records back while pages are read, so pages may overlap."""
+    records: list[Any] = []
+    while True:
+        page = api.get("nodes", node, "tasks", source="all", limit=PAGE, start=len(records))
+        if not isinstance(page, list):
+            raise NotAnApiError(f"GET /nodes/{node}/tasks did not answer with a list of tasks")
+        records.extend(page)
+        if len(page) < PAGE:
+            return records
+
+
+def _coverage(node: str, ring: Ring, wanted: TaskFilter, asked_at: float) -> Coverage:
+    """From when to when the ring was seen. A record enters the ring when its task ends."""
+    oldest = ring.oldest
+    entry = Coverage(node, oldest=oldest, records=ring.records, start=wanted.since)
+    entry.end = asked_at if wanted.until is None else min(wanted.until, asked_at)
+    if oldest is None or ring.index_bytes < _RING_HAS_TURNED:
+        return entry
+    if wanted.since is None or oldest > wanted.since:
+        entry.start = oldest
+        entry.add_reason(
+            "ring_turned",
+            f"the task log of {node} reaches back to {rfc3339(oldest)} only, older records are overwritten",
+        )
+    return entry

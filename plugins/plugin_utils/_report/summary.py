@@ -1,0 +1,349 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report's model: events, findings and coverage added up in one pass.
+
+No clock and no language in here: times are RFC 3339 in UTC, states and verdicts are codes that a template words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from typing import Any
+
+from ansible_collections.pve.audit.plugins.module_utils._classify.action import is_critical
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
+from ansible_collections.pve.audit.plugins.module_utils._model.finding import SEVERITY_ORDER, sort_findings
+from ansible_collections.pve.audit.plugins.module_utils._model.time import to_epoch, zone
+from ansible_collections.pve.audit.plugins.plugin_utils._report.coverage import summarise_coverage
+from ansible_collections.pve.audit.plugins.plugin_utils._report.timeline import build_timeline
+
+ROOT = "root@pam"
+HIGH_SEVERITIES = ("critical", "high")
+_NUMBER = re.compile(r"\d+")
+_EMPTY: Mapping[str, Any] = {}
+
+
+@dataclass
+class _Actor:
+    """What one user or token did."""
+
+    events: int = 0
+    failures: int = 0
+    severities: Counter[str] = field(default_factory=Counter)
+    actions: Counter[str] = field(default_factory=Counter)
+    nodes: set[str] = field(default_factory=set)
+    first: str = ""
+    last: str = ""
+
+
+@dataclass
+class _Tally:
+    """Everything that is counted while the events go by once."""
+
+    tz: tzinfo
+    seen: set[str] = field(default_factory=set)
+    totals: Counter[str] = field(default_factory=Counter)
+    actors: dict[str, _Actor] = field(default_factory=dict)
+    actions: dict[str, Counter[str]] = field(default_factory=dict)
+    slots: Counter[tuple[int, int]] = field(default_factory=Counter)
+    slot_of: dict[str, tuple[int, int]] = field(default_factory=dict)
+    failures: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    high_severity: list[dict[str, Any]] = field(default_factory=list)
+    interest: list[tuple[int, str, str, str]] = field(default_factory=list)
+
+
+def summarise(
+    events: Iterable[Event],
+    findings: Sequence[Mapping[str, Any]],
+    coverage: Sequence[Mapping[str, Any]],
+    *,
+    since: str | None,
+    until: str | None,
+    now: str,
+    timezone: str = "UTC",
+) -> dict[str, Any]:
+    """The report's model.
+
+    `events` as in _model/event.py, each `event.id` counted once; `findings` and `coverage` as in _model/; `since`,
+    `until`
+    and `now` are RFC 3339 texts (`since` None: from the first record on; `until` None: until `now`).
+    Hours and weekdays are those of the IANA time zone `timezone`; weekday 0 is Monday.
+
+    Returns a mapping with `verdict`, `period`, `totals`, `coverage`, `critical`, `by_actor`, `by_action`,
+    `by_hour`, `by_weekday`,
+    `matrix`, `failures`, `root`, `findings`, `timeline` and `upids_of_interest`; RETURN of the filter `summary`
+    describes each.
+    Raises InputError for a time or time zone that cannot be read, and for a finding or coverage row of another shape.
+    """
+    tally = _Tally(zone(timezone))
+    for event in events:
+        _count(tally, event)
+    ordered = _check_findings(findings)
+    end = until if until is not None else now
+    limits = (None if since is None else to_epoch(since), to_epoch(end))
+    seen = summarise_coverage(coverage, *limits)
+    return {
+        "verdict": _verdict(tally.totals["events"], len(ordered), seen["complete"]),
+        "period": {"since": since, "until": end, "generated": now, "timezone": timezone},
+        "coverage": seen,
+        "findings": _count_findings(ordered),
+        "timeline": build_timeline(ordered, seen["nodes"], *limits, _span(tally), tally.tz),
+        "upids_of_interest": _interest(tally, ordered),
+        **_tables(tally),
+    }
+
+
+def _tables(tally: _Tally) -> dict[str, Any]:
+    """What the events alone say."""
+    named = sum(actor.events for actor in tally.actors.values())
+    matrix = [[tally.slots[(day, hour)] for hour in range(24)] for day in range(7)]
+    return {
+        "totals": _totals(tally),
+        "critical": sorted(tally.high_severity, key=lambda row: (row["time"] or "", row["id"]), reverse=True),
+        "by_actor": _by_actor(tally, named),
+        "by_action": _by_action(tally),
+        "by_hour": [sum(day[hour] for day in matrix) for hour in range(24)],
+        "by_weekday": [sum(day) for day in matrix],
+        "matrix": matrix,
+        "failures": sorted(tally.failures.values(), key=lambda row: (-row["count"], row["action"], row["reason"])),
+        "root": _root(tally, named),
+    }
+
+
+def _part(event: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = event.get(name)
+    return value if isinstance(value, (dict, Mapping)) else _EMPTY  # dict first: the check of an abstract class is slow
+
+
+def _count(tally: _Tally, event: Event) -> None:
+    head = _part(event, "event")
+    event_id = str(head.get("id", ""))
+    if event_id and event_id in tally.seen:
+        return
+    tally.seen.add(event_id)
+    tally.totals["events"] += 1
+    time = event.get("@timestamp")
+    if isinstance(time, str):
+        tally.slots[_slot(tally, time)] += 1
+    else:
+        tally.totals["undated"] += 1
+    if head.get("kind") == "pipeline_error":
+        tally.totals["corrupt"] += 1
+        return
+    _count_action(tally, event, head, str(time or ""), event_id)
+
+
+def _slot(tally: _Tally, time: str) -> tuple[int, int]:
+    """(weekday, hour) in the report's zone. UTC times are looked up by minute: today's offsets are whole minutes."""
+    key = time[:16] if time.endswith("Z") else time
+    slot = tally.slot_of.get(key)
+    if slot is None:
+        try:
+            local = datetime.fromisoformat(time).astimezone(tally.tz)
+        except ValueError:
+            raise InputError(f"the event's @timestamp {time!r} is not an RFC 3339 time") from None
+        slot = tally.slot_of[key] = (local.weekday(), local.hour)
+    return slot
+
+
+def _count_action(tally: _Tally, event: Event, head: Mapping[str, Any], time: str, event_id: str) -> None:
+    pve, user = _part(event, "pve"), _part(event, "user").get("id")
+    action, outcome = str(head.get("action", "other")), str(head.get("outcome", "unknown"))
+    severity, state = str(pve.get("severity", "info")), pve.get("state")
+    node = _part(event, "host").get("name")
+    totals = tally.totals
+    totals["tasks"] += head.get("dataset") == "pve.task"
+    totals["failed"] += outcome == "failure"
+    totals["warnings"] += state == "warning"
+    totals["running"] += state == "running"
+    totals["unknown"] += outcome == "unknown" and state != "running"
+    totals["unclassified"] += action == "other"
+    totals["destroyed"] += action == "guest.destroy" and outcome == "success"
+    counts = tally.actions.get(action)
+    if counts is None:
+        counts = tally.actions[action] = Counter()
+    for key in ("events", outcome, severity):
+        counts[key] += 1
+    if user is not None:
+        _count_actor(tally, str(user), action, outcome, severity, node, time)
+    if outcome == "failure":
+        _count_failure(tally, event, action, node, time)
+    high_severity = severity in HIGH_SEVERITIES or is_critical(action)
+    if high_severity:
+        tally.high_severity.append(_row(event, head, pve, action, outcome, severity))
+    if isinstance(pve.get("upid"), str) and (outcome == "failure" or high_severity):
+        rank = HIGH_SEVERITIES.index(severity) if severity in HIGH_SEVERITIES else len(HIGH_SEVERITIES)
+        tally.interest.append((rank, time, event_id, pve["upid"]))
+
+
+def _count_actor(tally: _Tally, user: str, action: str, outcome: str, severity: str, node: object, time: str) -> None:
+    actor = tally.actors.get(user)
+    if actor is None:
+        actor = tally.actors[user] = _Actor()
+    actor.events += 1
+    actor.failures += outcome == "failure"
+    actor.severities[severity] += 1
+    actor.actions[action] += 1
+    if node is not None:
+        actor.nodes.add(str(node))
+    if time:
+        actor.first = min(actor.first or time, time)
+        actor.last = max(actor.last, time)
+
+
+def _count_failure(tally: _Tally, event: Event, action: str, node: object, time: str) -> None:
+    """Group failures whose reasons differ in numbers only: 'VM 100 is locked' and 'VM 101 is locked' are one row."""
+    reason = _reason(event)
+    key = (action, _NUMBER.sub("#", reason))
+    row = tally.failures.get(key)
+    if row is None:
+        row = tally.failures[key] = {
+            "action": action,
+            "reason": reason,
+            "count": 0,
+            "actors": [],
+            "nodes": [],
+            "objects": [],
+            "first": time,
+            "last": time,
+        }
+    row["count"] += 1
+    row["first"], row["last"] = min(row["first"], time), max(row["last"], time)
+    user, thing = _part(event, "user").get("id"), _part(event, "pve").get("object")
+    for name, value in (("actors", user), ("nodes", node), ("objects", thing)):
+        if value is not None and value not in row[name] and len(row[name]) < 20:
+            row[name].append(value)
+
+
+def _reason(event: Event) -> str:
+    for value in (_part(event, "error").get("message"), _part(event, "pve").get("status")):
+        if value:
+            return str(value)
+    status = _part(_part(event, "http"), "response").get("status_code")
+    return f"HTTP {status}" if status is not None else ""
+
+
+def _row(
+    event: Event, head: Mapping[str, Any], pve: Mapping[str, Any], action: str, outcome: str, severity: str
+) -> dict[str, Any]:
+    """One line of the table of actions of high severity: flat, and every key present."""
+    return {
+        "id": head.get("id"),
+        "time": event.get("@timestamp"),
+        "actor": _part(event, "user").get("id"),
+        "action": action,
+        "severity": severity,
+        "object": pve.get("object"),
+        "vmid": pve.get("vmid"),
+        "node": _part(event, "host").get("name"),
+        "outcome": outcome,
+        "state": pve.get("state"),
+        "status": pve.get("status"),
+        "upid": pve.get("upid"),
+        "ip": _part(event, "source").get("ip"),
+    }
+
+
+def _totals(tally: _Tally) -> dict[str, int]:
+    names = (
+        "events",
+        "tasks",
+        "failed",
+        "warnings",
+        "unknown",
+        "running",
+        "destroyed",
+        "corrupt",
+        "unclassified",
+        "undated",
+    )
+    totals = {name: tally.totals[name] for name in names}
+    totals["actors"] = len(tally.actors)
+    return totals
+
+
+def _by_actor(tally: _Tally, named: int) -> list[dict[str, Any]]:
+    ordered = sorted(tally.actors.items(), key=lambda item: (-item[1].events, item[0]))
+    return [
+        {
+            "actor": name,
+            "events": actor.events,
+            "share": round(actor.events / named, 4),
+            "failures": actor.failures,
+            "severities": {level.lower(): actor.severities[level.lower()] for level in SEVERITY_ORDER},
+            "top_actions": [action for action, _count in actor.actions.most_common(3)],
+            "nodes": sorted(actor.nodes),
+            "first": actor.first or None,
+            "last": actor.last or None,
+        }
+        for name, actor in ordered
+    ]
+
+
+def _by_action(tally: _Tally) -> list[dict[str, Any]]:
+    rows = []
+    for action, counts in sorted(tally.actions.items(), key=lambda item: (-item[1]["events"], item[0])):
+        severity = next((level.lower() for level in SEVERITY_ORDER if counts[level.lower()]), "info")
+        rows.append({"action": action, "severity": severity, "events": counts["events"], "failures": counts["failure"]})
+    return rows
+
+
+def _root(tally: _Tally, named: int) -> dict[str, Any]:
+    """How much of what has a name was done as root@pam, its tokens included."""
+    direct = tally.actors[ROOT].events if ROOT in tally.actors else 0
+    tokens = sum(actor.events for name, actor in tally.actors.items() if name.startswith(f"{ROOT}!"))
+    return {
+        "events": direct + tokens,
+        "tokens": tokens,
+        "of": named,
+        "share": round((direct + tokens) / named, 4) if named else 0.0,
+    }
+
+
+def _check_findings(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    for number, item in enumerate(findings, 1):
+        if not isinstance(item, Mapping) or not {"id", "rule", "severity", "start", "end"} <= item.keys():
+            raise InputError(
+                f"item {number} of the findings is not a finding: build them with `events | pve.audit.anomalies`"
+            )
+        if item["severity"] not in SEVERITY_ORDER:
+            raise InputError(f"finding {item['id']!r} has the unknown severity {item['severity']!r}")
+    return sort_findings([dict(item) for item in findings])
+
+
+def _count_findings(findings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    counts = Counter(item["severity"] for item in findings)
+    worst = next((level for level in SEVERITY_ORDER if counts[level]), None)
+    return {"total": len(findings), "worst": worst, "by_severity": {level: counts[level] for level in SEVERITY_ORDER}}
+
+
+def _verdict(events: int, findings: int, complete: bool) -> str:
+    """One of five codes. 'Nothing' is only said of what was seen, and the code tells whether that was everything."""
+    if findings:
+        return "findings"
+    return f"{'no_findings' if events else 'nothing_seen'}_{'complete' if complete else 'incomplete'}"
+
+
+def _span(tally: _Tally) -> tuple[str, str] | None:
+    firsts = [actor.first for actor in tally.actors.values() if actor.first]
+    return (min(firsts), max(actor.last for actor in tally.actors.values())) if firsts else None
+
+
+def _interest(tally: _Tally, findings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """UPIDs whose log text belongs into the report: findings first, then by severity; newest first in each group."""
+    wanted = {
+        event_id: None
+        for item in findings
+        for event_id in item.get("event_ids", ())
+        if str(event_id).startswith("UPID:")
+    }
+    newest = sorted(tally.interest, key=lambda item: item[1], reverse=True)
+    for _rank, _time, _event_id, upid in sorted(newest, key=lambda item: item[0]):
+        wanted.setdefault(upid)
+    return list(wanted)

@@ -1,0 +1,345 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""API calls: every writing call of PVE's list is known, paths are read as PVE reads them, tasks and calls agree."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ansible_collections.pve.audit.plugins.module_utils._classify.action import ACTIONS, OTHER
+from ansible_collections.pve.audit.plugins.module_utils._classify.api import (
+    API_CALLS,
+    LEGACY_CALLS,
+    SENSITIVE_READS,
+    classify_api,
+    leaves_task,
+)
+from ansible_collections.pve.audit.plugins.module_utils._classify.tasks import classify_task
+
+DATA = Path(__file__).parent / "data"
+WRITES: list[tuple[str, str, str | None]] = [
+    tuple(row) for row in json.loads((DATA / "api-writes.json").read_text(encoding="utf-8"))
+]
+TRUTH: list[tuple[str, str, str, str | None, str]] = [
+    tuple(row) for row in json.loads((DATA / "truth-kinds.json").read_text(encoding="utf-8"))
+]
+PARAMETER = re.compile(r"\{(\w+)\}")
+
+
+def test_complete_and_not_stale() -> None:
+    assert len(WRITES) == 322
+    rows = Counter((method, path) for method, path, _, _ in (*API_CALLS, *LEGACY_CALLS, *SENSITIVE_READS))
+    assert max(rows.values()) == 1, "a call stands twice"
+    assert {(method, path) for method, path, _, _ in API_CALLS} == {(method, path) for method, path, _ in WRITES}
+
+
+@pytest.mark.parametrize(("method", "template"), [(method, path) for method, path, _ in WRITES])
+def test_every_call_is_known(method: str, template: str) -> None:
+    values = {name: f"v-{name}" for name in PARAMETER.findall(template)}
+    path = PARAMETER.sub(lambda match: values[match[1]], template)
+    for prefix in ("", "/api2/json", "/api2/extjs", "/api2/html", "/api2/text"):
+        found, params = classify_api(method, f"{prefix}{path}?x=1")
+        assert found.known
+        assert found.name not in ("api.read", "gui.read")
+        assert params == values
+
+
+def test_no_template_is_shadowed() -> None:
+    """A literal wins over a parameter; as long as no place has both with the same method, none can hide the other."""
+    literal: set[tuple[str, ...]] = set()
+    parameter: set[tuple[str, ...]] = set()
+    for _, path, _, _ in (*API_CALLS, *LEGACY_CALLS, *SENSITIVE_READS):
+        parts = path.strip("/").split("/")
+        for position, part in enumerate(parts):
+            above = tuple("{}" if other.startswith("{") else other for other in parts[:position])
+            (parameter if part.startswith("{") else literal).add(above)
+    assert not literal & parameter
+
+
+N100 = {"node": "pve1", "vmid": "100"}
+VOLUME = "local:backup/vzdump-qemu-100-2026_11_23-02_13_05.vma.zst"
+LOCAL = {"node": "pve1", "storage": "local"}
+PATHS: list[tuple[str, str, str, dict[str, str]]] = [
+    ("DELETE", "/api2/extjs/nodes/pve1/qemu/100?purge=1", "guest.destroy", N100),
+    ("delete", "/api2/json/nodes/pve1/lxc/100/", "guest.destroy", N100),
+    ("DELETE", "/nodes/pve1/qemu/100", "guest.destroy", N100),
+    ("DELETE", "nodes/pve1/qemu/100", "guest.destroy", N100),
+    ("DELETE", "/api2/json//nodes///pve1/qemu/100//", "guest.destroy", N100),
+    ("DELETE", "//api2/json/nodes/pve1/qemu/100", "guest.destroy", N100),
+    ("DELETE", "https://pve1:8006/api2/json/nodes/pve1/qemu/100", "guest.destroy", N100),
+    ("DELETE", "//pve1/api2/json/nodes/pve1/qemu/100", "guest.destroy", N100),
+    ("DELETE", "/api2/json/nodes%2Fpve1%2Fqemu%2F100", "guest.destroy", N100),
+    ("DELETE", "/%61pi2/json/nodes/pve1/%71emu/100", "guest.destroy", N100),
+    ("DELETE", "/api2/json/nodes/pve1/qemu/100#fragment", "guest.destroy", N100),
+    ("DELETE", "/api2/json/nodes/pve1/qemu/100?x=/../../status", "guest.destroy", N100),
+    ("DELETE", "/api2/json/nodes/pve1/qemu/100%3Fx", "guest.destroy", {"node": "pve1", "vmid": "100?x"}),
+    ("DELETE", "/api2/json/nodes/pve1/qemu/%zz%", "guest.destroy", {"node": "pve1", "vmid": "%zz%"}),
+    ("DELETE", "/api2/json/access/users/%ff%fe@pve", "access.user.delete", {"userid": "\ufffd\ufffd@pve"}),
+    ("DELETE", "/api2/json/access/users/a%252Fb@pve", "access.user.delete", {"userid": "a%2Fb@pve"}),
+    ("PUT", "/api2/json/access/users/alice%40pve", "access.user.modify", {"userid": "alice@pve"}),
+    ("PUT", "/api2/json/access/users/zo%C3%AB@pve", "access.user.modify", {"userid": "zoë@pve"}),
+    ("DELETE", f"/nodes/pve1/storage/local/content/{VOLUME}", "storage.volume.delete", {**LOCAL, "volume": VOLUME}),
+    ("DELETE", f"/nodes/pve1/storage/local/content/{quote(VOLUME, safe='')}", "storage.volume.delete",
+     {**LOCAL, "volume": VOLUME}),
+    ("DELETE", "/nodes/pve1/storage/local/content/iso/x.iso/", "storage.volume.delete",
+     {**LOCAL, "volume": "iso/x.iso"}),
+    ("POST", "/nodes/pve1/storage/local/content", "storage.volume.create", LOCAL),
+    ("DELETE", "/cluster/firewall/ipset/admins/10.0.0.0/8", "firewall.ipset.entry.delete",
+     {"name": "admins", "cidr": "10.0.0.0/8"}),
+    ("DELETE", "/cluster/firewall/ipset/admins/10.0.0.0%2F8", "firewall.ipset.entry.delete",
+     {"name": "admins", "cidr": "10.0.0.0/8"}),
+    ("DELETE", "/cluster/firewall/ipset/admins", "firewall.ipset.delete", {"name": "admins"}),
+    ("DELETE", "/api2/json/nodes/pve1/tasks/UPID%3Apve1%3A0000A%3A0B%3A0C%3Aqmstart%3A100%3Asvc%40pve%21tok%3A",
+     "node.task.stop", {"node": "pve1", "upid": "UPID:pve1:0000A:0B:0C:qmstart:100:svc@pve!tok:"}),
+    ("POST", "/api2/json/nodes/pve1/status", "node.reboot_or_shutdown", {"node": "pve1"}),
+    ("POST", "/api2/extjs/access/ticket", "access.login_or_renewal", {}),
+    ("POST", "/nodes/network/network", "node.network.create", {"node": "network"}),
+    ("GET", "/api2/json/nodes/pve1/qemu/100", "api.read", {}),
+    ("HEAD", "/api2/json", "api.read", {}),
+    ("GET", "/api2", "api.read", {}),
+    ("GET", "https://pve1:8006/api2/json/version", "api.read", {}),
+    ("GET", "/nodes/pve1/tasks", "api.read", {}),
+    ("GET", "/api2/json/nosuch", "api.read", {}),
+    ("GET", "/api2/json/nodes/pve1/qemu/100/agent/file-read?file=/etc/shadow", "guest.agent.file.read", N100),
+    ("GET", "/api2/json/nodes/pve1/storage/pbs/file-restore/download?filepath=L2V0Yw", "backup.file.download",
+     {"node": "pve1", "storage": "pbs"}),
+    ("GET", "/", "gui.read", {}),
+    ("GET", "", "gui.read", {}),
+    ("GET", "/?console=kvm&novnc=1", "gui.read", {}),
+    ("GET", "/pve2/js/pvemanagerlib.js?ver=9.1", "gui.read", {}),
+    ("GET", "/novnc/app.js", "gui.read", {}),
+    ("GET", "/xtermjs/main.js", "gui.read", {}),
+    ("GET", "/favicon.ico", "gui.read", {}),
+    ("GET", "/api2x/json", "gui.read", {}),
+    ("PUT", "/api2/json/nodes/pve1/tasks", "other", {}),
+    ("PUT", "/api2/json/access/ticket", "other", {}),
+    ("POST", "/api2/json/nosuch", "other", {}),
+    ("DELETE", "/api2/json/nodes/pve1/qemu/100/nosuch", "other", {}),
+    ("DELETE", "/api2/nodes/pve1/qemu/100", "other", {}),
+    ("DELETE", "/api2/json/nodes/pve1/qemu/100/../101", "other", {}),
+    ("POST", "/", "other", {}),
+    ("TRACE", "/api2/json/nodes/pve1/tasks", "other", {}),
+    ("", "", "other", {}),
+    ("-", "-", "other", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "name", "params"), PATHS)
+def test_path(method: str, path: str, name: str, params: dict[str, str]) -> None:
+    found, got = classify_api(method, path)
+    assert (found.name, got) == (name, params)
+    assert found.known == (name != "other")
+
+
+SAME = [
+    ("qmdestroy", "DELETE /nodes/{n}/qemu/{v}"),
+    ("vzdestroy", "DELETE /nodes/{n}/lxc/{v}"),
+    ("qmcreate", "POST /nodes/{n}/qemu"),
+    ("vzcreate", "POST /nodes/{n}/lxc"),
+    ("qmclone", "POST /nodes/{n}/qemu/{v}/clone"),
+    ("vzclone", "POST /nodes/{n}/lxc/{v}/clone"),
+    ("qmconfig", "POST /nodes/{n}/qemu/{v}/config"),
+    ("qmmove", "POST /nodes/{n}/qemu/{v}/move_disk"),
+    ("move_volume", "POST /nodes/{n}/lxc/{v}/move_volume"),
+    ("resize", "PUT /nodes/{n}/lxc/{v}/resize"),
+    ("resize", "PUT /nodes/{n}/qemu/{v}/resize"),
+    ("qmigrate", "POST /nodes/{n}/qemu/{v}/migrate"),
+    ("vzmigrate", "POST /nodes/{n}/lxc/{v}/migrate"),
+    ("hamigrate", "POST /nodes/{n}/lxc/{v}/migrate"),
+    ("qmsnapshot", "POST /nodes/{n}/qemu/{v}/snapshot"),
+    ("vzsnapshot", "POST /nodes/{n}/lxc/{v}/snapshot"),
+    ("qmdelsnapshot", "DELETE /nodes/{n}/qemu/{v}/snapshot/{s}"),
+    ("vzdelsnapshot", "DELETE /nodes/{n}/lxc/{v}/snapshot/{s}"),
+    ("qmrollback", "POST /nodes/{n}/qemu/{v}/snapshot/{s}/rollback"),
+    ("vzrollback", "POST /nodes/{n}/lxc/{v}/snapshot/{s}/rollback"),
+    *((f"{kind}{verb}", f"POST /nodes/{{n}}/{path}/{{v}}/status/{verb}")
+      for kind, path in (("qm", "qemu"), ("vz", "lxc"))
+      for verb in ("start", "stop", "shutdown", "reboot", "suspend", "resume")),
+    ("qmreset", "POST /nodes/{n}/qemu/{v}/status/reset"),
+    ("qmpause", "POST /nodes/{n}/qemu/{v}/status/suspend"),
+    ("hastart", "POST /nodes/{n}/qemu/{v}/status/start"),
+    ("hastop", "POST /nodes/{n}/qemu/{v}/status/stop"),
+    ("qmtemplate", "POST /nodes/{n}/qemu/{v}/template"),
+    ("vztemplate", "POST /nodes/{n}/lxc/{v}/template"),
+    ("qmtunnel", "POST /nodes/{n}/qemu/{v}/mtunnel"),
+    ("vzmtunnel", "POST /nodes/{n}/lxc/{v}/mtunnel"),
+    ("vncproxy", "POST /nodes/{n}/qemu/{v}/vncproxy"),
+    ("vncproxy", "POST /nodes/{n}/lxc/{v}/termproxy"),
+    ("spiceproxy", "POST /nodes/{n}/lxc/{v}/spiceproxy"),
+    ("vncshell", "POST /nodes/{n}/vncshell"),
+    ("vncshell", "POST /nodes/{n}/termproxy"),
+    ("spiceshell", "POST /nodes/{n}/spiceshell"),
+    ("vzdump", "POST /nodes/{n}/vzdump"),
+    ("imgdel", "DELETE /nodes/{n}/storage/{s}/content/{c}"),
+    ("imgcopy", "POST /nodes/{n}/storage/{s}/content/{c}"),
+    ("prunebackups", "DELETE /nodes/{n}/storage/{s}/prunebackups"),
+    ("download", "POST /nodes/{n}/storage/{s}/download-url"),
+    ("download", "POST /nodes/{n}/aplinfo"),
+    ("ociregistrypull", "POST /nodes/{n}/storage/{s}/oci-registry-pull"),
+    ("pbs-download", "GET /nodes/{n}/storage/{s}/file-restore/download"),
+    ("startall", "POST /nodes/{n}/startall"),
+    ("stopall", "POST /nodes/{n}/stopall"),
+    ("suspendall", "POST /nodes/{n}/suspendall"),
+    ("migrateall", "POST /nodes/{n}/migrateall"),
+    *((f"bulk-{verb}", f"POST /cluster/bulk-action/guest/{verb}")
+      for verb in ("start", "shutdown", "suspend", "migrate")),
+    *((f"srv{verb}", f"POST /nodes/{{n}}/services/{{s}}/{verb}") for verb in ("start", "stop", "restart", "reload")),
+    *((f"srv{verb}", f"POST /nodes/{{n}}/ceph/{verb}") for verb in ("start", "stop", "restart")),
+    *((f"cephcreate{kind}", f"POST /nodes/{{n}}/ceph/{kind}/{{x}}") for kind in ("mds", "mgr", "mon")),
+    *((f"cephdestroy{kind}", f"DELETE /nodes/{{n}}/ceph/{kind}/{{x}}")
+      for kind in ("mds", "mgr", "mon", "osd", "pool")),
+    ("cephcreateosd", "POST /nodes/{n}/ceph/osd"),
+    ("cephcreatepool", "POST /nodes/{n}/ceph/pool"),
+    ("cephsetpool", "PUT /nodes/{n}/ceph/pool/{x}"),
+    ("cephfscreate", "POST /nodes/{n}/ceph/fs/{x}"),
+    ("cephsetflags", "PUT /cluster/ceph/flags"),
+    *((f"{task}create", f"POST /nodes/{{n}}/disks/{path}") for task, path in (
+        ("dir", "directory"), ("lvm", "lvm"), ("lvmthin", "lvmthin"), ("zfs", "zfs"))),
+    *((f"{task}remove", f"DELETE /nodes/{{n}}/disks/{path}/{{x}}") for task, path in (
+        ("dir", "directory"), ("lvm", "lvm"), ("lvmthin", "lvmthin"), ("zfs", "zfs"))),
+    ("diskinit", "POST /nodes/{n}/disks/initgpt"),
+    ("wipedisk", "PUT /nodes/{n}/disks/wipedisk"),
+    ("aptupdate", "POST /nodes/{n}/apt/update"),
+    ("acmenewcert", "POST /nodes/{n}/certificates/acme/certificate"),
+    ("acmerenew", "PUT /nodes/{n}/certificates/acme/certificate"),
+    ("acmerevoke", "DELETE /nodes/{n}/certificates/acme/certificate"),
+    ("acmeregister", "POST /cluster/acme/account"),
+    ("acmeupdate", "PUT /cluster/acme/account/{x}"),
+    ("acmerefresh", "PUT /cluster/acme/account/{x}"),
+    ("acmedeactivate", "DELETE /cluster/acme/account/{x}"),
+    ("auth-realm-sync", "POST /access/domains/{r}/sync"),
+    ("clustercreate", "POST /cluster/config"),
+    ("clusterjoin", "POST /cluster/config/join"),
+    ("reloadnetworkall", "PUT /cluster/sdn"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("task_type", "call"), SAME)
+def test_task_and_call_have_one_name(task_type: str, call: str) -> None:
+    method, path = call.split(" ")
+    assert classify_task(task_type) is classify_api(method, path)[0]
+    assert leaves_task(method, path) is True
+
+
+def test_the_network_of_a_node_is_applied_by_one_name() -> None:
+    assert classify_task("srvreload", "networking") is classify_api("PUT", "/nodes/pve1/network")[0]
+
+
+# Where the return type alone would be wrong; read off the sources of the calls.
+TASK_DESPITE_NULL = {("POST", "/nodes/{node}/lxc/{vmid}/template")}
+NO_TASK_DESPITE_STRING = {
+    ("POST", "/access/openid/auth-url"),
+    ("POST", "/cluster/sdn/lock"),
+    ("POST", "/nodes/{node}/qemu/{vmid}/monitor"),
+    ("POST", "/nodes/{node}/replication/{id}/schedule_now"),
+    ("POST", "/nodes/{node}/storage/{storage}/content"),
+    ("POST", "/nodes/{node}/wakeonlan"),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "returns"), WRITES)
+def test_leaves_task(method: str, path: str, returns: str | None) -> None:
+    got = leaves_task(method, path)
+    if returns == "null":
+        assert got is ((method, path) in TASK_DESPITE_NULL)
+    elif returns == "string":
+        assert got is ((method, path) not in NO_TASK_DESPITE_STRING)
+    elif returns in ("object", "boolean"):
+        assert got is False
+    elif returns == "array":
+        assert got is None
+    else:
+        assert got is (path != "/access/openid/login")
+
+
+def test_leaves_task_of_reads_and_unknown_calls() -> None:
+    assert leaves_task("GET", "/api2/json/version") is False
+    assert leaves_task("GET", "/") is False
+    assert leaves_task("POST", "/nosuch") is None
+
+
+KINDS = {
+    "acl.modify": "access.acl.modify",
+    "backup_job.modify": "backup_job.create backup_job.modify",
+    "console": "guest.console.open",
+    "firewall.modify": "firewall.alias.create firewall.alias.modify firewall.group.create firewall.ipset.create"
+    " firewall.ipset.delete firewall.ipset.entry.create firewall.options.modify firewall.rule.create"
+    " firewall.rule.delete firewall.rule.modify",
+    "group.modify": "access.group.create access.group.delete",
+    "guest.backup": "backup.create",
+    "guest.clone": "guest.clone",
+    "guest.config": "guest.config.modify",
+    "guest.create": "guest.create",
+    "guest.destroy": "guest.destroy",
+    "guest.snapshot": "guest.snapshot.create",
+    "guest.start": "guest.start",
+    "ha.modify": "ha.resource.create",
+    "login": "access.login_or_renewal",
+    "login_failed": "access.login_or_renewal",
+    "mapping.modify": "mapping.dir.create",
+    "metrics.modify": "metric_server.create metric_server.delete",
+    "node.config": "node.config.modify node.dns.modify",
+    "options.modify": "cluster.options.modify",
+    "password.change": "access.password.modify",
+    "pool.modify": "pool.create pool.delete pool.modify",
+    "realm.modify": "access.realm.create access.realm.delete access.realm.modify job.realm_sync.create",
+    "role.modify": "access.role.create access.role.delete access.role.modify",
+    "storage.modify": "storage.definition.create storage.definition.modify",
+    "ticket_renewal": "access.login_or_renewal",
+    "token.create": "access.token.create",
+    "token.delete": "access.token.delete",
+    "token.modify": "access.token.modify",
+    "user.create": "access.user.create",
+    "user.delete": "access.user.delete",
+    "user.modify": "access.user.modify",
+}
+
+
+def test_recorded_kinds() -> None:
+    """Requests recorded on a genuine cluster, with the word the recorder had for each."""
+    names: dict[str, set[str]] = {}
+    for method, path, kind, task_type, _ in TRUTH:
+        found = classify_api(method, path)[0]
+        names.setdefault(kind, set()).add(found.name)
+        if task_type is not None:
+            assert classify_task(task_type) is found
+            assert leaves_task(method, path) is True
+        else:
+            assert leaves_task(method, path) is False
+    assert names == {kind: set(text.split()) for kind, text in KINDS.items()}
+
+
+METHODS = st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"]) | st.text()
+PARTS = st.sampled_from(
+    ["api2", "json", "nodes", "pve1", "qemu", "100", "storage", "content", "%", "%2F", "%ff", "..", "", ":", "?", "#"]
+) | st.text(max_size=8)
+
+
+@given(METHODS, st.text() | st.lists(PARTS).map("/".join))
+@example("DELETE", "\ud800/\udfff%ed%a0%80")
+@example("DELETE", "http://[::1/api2/json")
+def test_never_raises(method: str, path: str) -> None:
+    found, params = classify_api(method, path)
+    assert found is OTHER or found is ACTIONS[found.name]
+    assert all(isinstance(value, str) and value for value in params.values())
+    assert leaves_task(method, path) in (True, False, None)
+
+
+@given(st.sampled_from(WRITES), st.data())
+def test_values_survive_encoding(write: tuple[str, str, str | None], data: st.DataObject) -> None:
+    """Whatever stands in a parameter comes out as it was, and never changes what the call is."""
+    method, template, _ = write
+    text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/"), min_size=1)
+    values = {name: data.draw(text) for name in PARAMETER.findall(template)}
+    path = PARAMETER.sub(lambda match: quote(values[match[1]], safe=""), template)
+    plain = classify_api(method, template)[0]
+    assert classify_api(method, "/api2/json" + path) == (plain, values)

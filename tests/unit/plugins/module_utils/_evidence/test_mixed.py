@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lists of everything become one list of events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.pve.audit.plugins.module_utils._evidence.mixed import EventParser
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+
+UPID = "UPID:pve1:0000010A:0002BBEF:6B046DE4:vzdump:103:svc@pve!backup:"
+ACCESS = '192.0.2.7 - a@pve [23/11/2026:02:13:05 +0100] "GET / HTTP/1.1" 200 83'
+JOURNAL = "Nov 23 17:39:20 pve1 pvedaemon[1]: <root@pam> successful auth for user 'a@pve'"
+RUNNING = {"upid": UPID, "status": "RUNNING", "saved": "0", "user": "svc@pve!backup"}
+DONE = {"upid": UPID, "status": "OK", "endtime": 1795453355}
+REFERENCE = 1795456000.0
+
+LISTS: list[tuple[list[Any], list[tuple[str | None, str]]]] = [
+    ([], []),
+    (["", " ", "\n", b""], []),
+    ([RUNNING, DONE], [("pve.task", "success")]),
+    ([DONE, RUNNING, f"{UPID} 0"], [("pve.task", "success")]),
+    ([f"{UPID} 0", f"{UPID} 6B0471AB OK"], [("pve.task", "success")]),
+    ([f"{UPID} 1 6B0471AB OK".encode()], [("pve.task", "success")]),
+    ([ACCESS, ACCESS], [("pve.access", "success")] * 2),
+    ([JOURNAL, {"n": 3, "t": JOURNAL}], [("pve.auth", "success")] * 2),
+    (["s=9b8a58e1;i=722;b=03", "-- No entries --", {"n": 1, "t": "-- No entries --"}], []),
+    ([{"MESSAGE": "x", "SYSLOG_IDENTIFIER": "cron"}], []),
+    ([{"upid": "UPID:broken", "node": "pve9"}, "UPID:broken"], [("pve.task", "unknown")] * 2),
+    (["what is this"], [(None, "unknown")]),
+    ([DONE, ACCESS, JOURNAL], [("pve.task", "success"), ("pve.access", "success"), ("pve.auth", "success")]),
+]
+
+
+def reader(source: str = "auto") -> EventParser:
+    """A reader with a node and a reference time."""
+    return EventParser(source, "pve1", REFERENCE)
+
+
+@pytest.mark.parametrize(("items", "want"), LISTS)
+def test_lists(items: list[Any], want: list[tuple[str | None, str]]) -> None:
+    events = reader().read(items)
+    assert [(event["event"].get("dataset"), event["event"]["outcome"]) for event in events] == want
+    assert reader().read(events) == events
+    assert len({event["event"]["id"] for event in events}) == len(events)
+
+
+@pytest.mark.parametrize(
+    ("source", "dataset"), [("task", "pve.task"), ("access", "pve.access"), ("journal", "pve.auth"), ("auto", None)]
+)
+def test_a_broken_line_belongs_to_the_source_that_was_named(source: str, dataset: str | None) -> None:
+    (event,) = reader(source).read(["broken"])
+    assert event["event"].get("dataset") == dataset
+    assert event["event"]["kind"] == "pipeline_error"
+    assert event["host"] == {"name": "pve1"}
+
+
+@pytest.mark.parametrize("item", [None, 7, 1.5, True, [], {}, {"upid": None}, {"t": 1}, {"event": "x"}, ("UPID:",)])
+def test_an_item_of_no_known_kind_is_named(item: Any) -> None:
+    with pytest.raises(InputError, match="item 2 of the list"):
+        reader().read([ACCESS, item])
+
+
+def test_the_order_of_the_input_is_kept_when_a_finished_task_replaces_a_running_one() -> None:
+    events = reader().read([RUNNING, ACCESS, DONE])
+    assert [event["event"]["dataset"] for event in events] == ["pve.task", "pve.access"]

@@ -1,0 +1,300 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever passes the guard leaves two administrators after every change, by an independent account of the changes.
+
+The changes are made on plain dictionaries here and judged by the simulator's permissions: nothing is shared with the
+guard but the table of privileges.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.pve.audit.plugins.module_utils._identity.guard.lockout import find_lockouts
+from ansible_collections.pve.audit.plugins.module_utils._identity.guard.people import GuardContext
+from ansible_collections.pve.audit.plugins.module_utils._identity.plan.build import DeclarationError, plan_identity
+from ansible_collections.pve.audit.plugins.module_utils._identity.plan.declaration import PERSON
+from tests.lab.permissions import Permissions
+from tests.lab.usercfg import parse_user_config
+from tests.unit.plugins.module_utils._identity.identities import (
+    DAY,
+    NOW,
+    PRIVS,
+    as_automation,
+    declared,
+    user,
+    working,
+)
+
+Change = dict[str, Any]
+PEOPLE = ("root@pam", "alice@pve", "bob@pve", "carol@ldap", "admin@pve", "new@pve")
+STRICT_PEOPLE = ("alice@pve", "bob@pve", "carol@ldap", "pia@pam", "new@pve")
+PATHS = ("/", "/access", "/access/groups", "/nodes", "/vms", "/storage", "/access/groups/ops", "/access/realm/pve")
+TREES = ("/nodes", "/vms", "/storage")
+REPAIR = [
+    *((path, "Permissions.Modify") for path in (*PATHS, "/access/realm") if path not in TREES),
+    ("/access/groups", "User.Modify"),
+    ("/access/groups/ops", "User.Modify"),
+    ("/access/realm", "Realm.AllocateUser"),
+    ("/access/realm/pve", "Realm.AllocateUser"),
+]
+
+
+class Naive:
+    """The identity as a user.cfg that is written anew for every question."""
+
+    def __init__(self, identity: dict[str, Any]) -> None:
+        self.enabled = {row["userid"]: row["enable"] for row in identity["users"]}
+        self.groups = {row["groupid"]: set(row["users"]) for row in identity["groups"]}
+        self.acl = {(row["path"], row["type"], row["ugid"], row["roleid"]): row["propagate"] for row in identity["acl"]}
+        self.password = dict.fromkeys(self.enabled, True)
+        self.expire = dict.fromkeys(self.enabled, 0)
+
+    def make(self, change: Change) -> None:
+        """Make one change."""
+        options = change["options"]
+        gone = options.get("state") == "absent"
+        if change["object"] == "user":
+            self._user(options["userid"], options, gone, change)
+        elif change["object"] == "group":
+            if gone:
+                del self.groups[options["groupid"]]
+                self.acl = {key: flag for key, flag in self.acl.items() if key[1:3] != ("group", options["groupid"])}
+            else:
+                self.groups.setdefault(options["groupid"], set())
+        elif change["object"] == "acl":
+            key = tuple(options[name] for name in ("path", "type", "ugid", "roleid"))
+            if gone:
+                self.acl.pop(key, None)
+            else:
+                self.acl[key] = options["propagate"]
+
+    def _user(self, name: str, options: dict[str, Any], gone: bool, change: Change) -> None:
+        if gone:
+            del self.enabled[name]
+            self.acl = {key: flag for key, flag in self.acl.items() if key[1:3] != ("user", name)}
+        elif name not in self.enabled:
+            self.enabled[name] = True
+            self.password[name] = bool(change.get("sets_password"))
+            self.expire[name] = 0
+        if not gone and "enabled" in options:
+            self.enabled[name] = options["enabled"]
+        if not gone and "expire" in options:
+            self.expire[name] = int(options["expire"])
+        for group, members in self.groups.items():
+            if gone or ("groups" in options and not options.get("groups_append")):
+                members.discard(name)
+            if not gone and group in options.get("groups", ()):
+                members.add(name)
+
+    def administrators(self) -> set[str]:
+        """People who can log in and repair everything."""
+        lines = [f"user:{name}:{int(flag)}:0::::::" for name, flag in self.enabled.items()]
+        lines += [f"group:{name}:{','.join(members)}::" for name, members in self.groups.items()]
+        for (path, kind, ugid, role), flag in self.acl.items():
+            lines.append(f"acl:{int(flag)}:{path}:{'@' if kind == 'group' else ''}{ugid}:{role}:")
+        permissions = Permissions(parse_user_config("\n".join(lines)))
+        return {
+            name
+            for name, flag in self.enabled.items()
+            if flag
+            and self.password[name]
+            and not 0 < self.expire[name] < NOW + 7 * DAY
+            and name in (*PEOPLE, *STRICT_PEOPLE)
+            and all(permissions.of(name, "/").get(priv) for priv in PRIVS)
+            and all(priv in permissions.of(name, path) for path, priv in REPAIR)
+            and all(permissions.of(name, path) for path in TREES)
+        }
+
+
+def _change(kind: str, phase: int, more: dict[str, Any], **options: Any) -> Change:
+    return {"object": kind, "phase": phase, "id": "", "action": "update", "options": options, "sentence": "It."} | more
+
+
+USERS = st.sampled_from(PEOPLE[:5])
+SWITCH = st.builds(lambda name, flag: _change("user", 11, {}, userid=name, enabled=flag), USERS, st.booleans())
+DELETE = st.builds(
+    lambda name: _change("user", 12, {"action": "delete"}, userid=name, state="absent"),
+    st.sampled_from(PEOPLE[1:5]),
+)
+MEMBER = st.builds(
+    lambda name, groups, append: _change("user", 9, {}, userid=name, groups=groups, groups_append=append),
+    st.sampled_from(PEOPLE[1:5]),
+    st.lists(st.sampled_from(("admins", "ops")), unique=True),
+    st.booleans(),
+)
+CREATE = st.builds(
+    lambda password: _change(
+        "user", 3, {"action": "create", "sets_password": password}, userid="new@pve", groups=["admins"], enabled=True
+    ),
+    st.booleans(),
+)
+GRANT = st.builds(
+    lambda path, target, role, flag, state: _change(
+        "acl", 4, {}, path=path, type=target[0], ugid=target[1], roleid=role, propagate=flag, state=state
+    ),
+    st.sampled_from(PATHS),
+    st.sampled_from((("group", "admins"), ("group", "ops"), ("user", "alice@pve"), ("user", "bob@pve"))),
+    st.sampled_from(("Administrator", "NoAccess", "PVEAuditor")),
+    st.booleans(),
+    st.sampled_from(("present", "present", "absent")),
+)
+
+
+EXPIRE = st.builds(
+    lambda name, days: _change("user", 9, {}, userid=name, expire=str(NOW + days * DAY)),
+    st.sampled_from(PEOPLE[1:5]),
+    st.sampled_from((1, 6, 8, 60, 100)),
+)
+USABLE = st.sampled_from((None, True, False))
+
+
+def possible(changes: list[Change], identity: dict[str, Any]) -> bool:
+    """Proxmox VE would refuse what is done to somebody who is not there."""
+    there = {row["userid"] for row in identity["users"]}
+    for change in changes:
+        name = change["options"].get("userid") or change["options"].get("ugid")
+        if change["object"] == "user" and (change["action"] == "create") == (name in there):
+            return False
+        if change["object"] == "acl" and change["options"]["type"] == "user" and name not in there:
+            return False
+        if change["action"] == "create":
+            there.add(name)
+        elif change["action"] == "delete":
+            there.remove(name)
+    return True
+
+
+def check(identity: dict[str, Any], changes: list[Change], context: GuardContext) -> bool:
+    """If the guard lets the changes through, two administrators are left after each; True when it did."""
+    if find_lockouts(identity, changes, context):
+        return False
+    naive = Naive(copy.deepcopy(identity))
+    least = min(2, len(_counted(naive, context, changes)))
+    for change in changes:
+        naive.make(change)
+        there = len(_counted(naive, context, changes))
+        assert there >= least, change
+        least = max(least, min(2, there))
+    left = _counted(naive, context, changes)
+    assert len(left) >= 2
+    assert not _takes(changes) or any(not 0 < naive.expire[name] < NOW + 90 * DAY for name in left)
+    return True
+
+
+def _takes(changes: list[Change]) -> bool:
+    return any(change["phase"] >= 7 for change in changes)
+
+
+def _counted(naive: Naive, context: GuardContext, changes: list[Change]) -> set[str]:
+    """Those of the administrators that the rules let count."""
+    found = naive.administrators()
+    if _takes(changes):
+        found &= context.people | {"root@pam"}
+    usable = [facts["unix_users"] for facts in context.nodes.values()]
+    if context.root_locked or any(not users.get("root", {}).get("usable_password") for users in usable):
+        found.discard("root@pam")
+    if not usable or any(not users.get("pia", {}).get("usable_password") for users in usable):
+        found.discard("pia@pam")
+    return found
+
+
+def with_few() -> dict[str, Any]:
+    """Alice and bob are the only administrators besides break glass."""
+    identity = working()
+    identity["users"] = [row for row in identity["users"] if row["userid"] not in ("carol@ldap", "admin@pve")]
+    for row in (*identity["users"], *identity["groups"]):
+        if "enable" in row:
+            row["enable"] = row["userid"] != "root@pam"
+        else:
+            row["users"] = [name for name in row["users"] if name in ("alice@pve", "bob@pve")]
+    return identity
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    changes=st.lists(st.one_of(SWITCH, DELETE, MEMBER, CREATE, GRANT), min_size=1, max_size=6),
+    start=st.sampled_from((working, with_few)),
+)
+def test_any_changes_that_pass_leave_two_administrators(
+    changes: list[Change], start: Callable[[], dict[str, Any]]
+) -> None:
+    identity = start()
+    assume(possible(changes, identity))
+    check(identity, changes, as_automation(services=frozenset({"iac@pve"})))
+
+
+def with_pia() -> dict[str, Any]:
+    """Few administrators, one of them of realm pam, and root is enabled."""
+    identity = with_few()
+    identity["users"].append(user("pia@pam", groups=["admins"]))
+    identity["groups"][0]["users"].append("pia@pam")
+    for row in identity["users"]:
+        row["enable"] = True
+    return identity
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    changes=st.lists(st.one_of(SWITCH, DELETE, MEMBER, CREATE, GRANT, EXPIRE), max_size=4),
+    start=st.sampled_from((working, with_few, with_pia)),
+    people=st.lists(st.sampled_from(STRICT_PEOPLE), unique=True, min_size=1),
+    root_locked=st.booleans(),
+    usable=st.lists(st.tuples(USABLE, USABLE), max_size=2),
+)
+def test_only_those_who_are_known_to_be_people_are_relied_on(
+    changes: list[Change],
+    start: Callable[[], dict[str, Any]],
+    people: list[str],
+    root_locked: bool,
+    usable: list[tuple[bool | None, bool | None]],
+) -> None:
+    identity = start()
+    assume(possible(changes, identity) and (changes or root_locked))
+    nodes = {
+        f"pve{number}": {
+            "unix_users": {
+                name: {"usable_password": flag}
+                for name, flag in zip(("root", "pia"), flags, strict=True)
+                if flag is not None
+            }
+        }
+        for number, flags in enumerate(usable)
+    }
+    context = as_automation(people=frozenset(people), root_locked=root_locked, nodes=nodes)
+    if changes or context.locks_root:
+        check(identity, changes, context)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    people=st.lists(st.sampled_from(("alice", "bob", "admin", "new")), unique=True, min_size=1),
+    groups=st.lists(st.sampled_from(("admins", "ops")), unique=True),
+    states=st.lists(st.sampled_from((None, "present", "disabled", "absent")), min_size=4, max_size=4),
+    shared=st.lists(st.sampled_from(("root@pam", "admin@pve", "carol@ldap")), unique=True),
+    undeclared=st.sampled_from(("report", "disable", "remove")),
+)
+def test_any_declaration_that_passes_leaves_two_administrators(
+    people: list[str], groups: list[str], states: list[str | None], shared: list[str], undeclared: str
+) -> None:
+    rows = [
+        {"id": name, "groups": groups, "state": state, "password": "a long password"}
+        for name, state in zip(people, states, strict=False)
+    ]
+    identity = working()
+    declaration = declared(people=rows, shared_accounts=shared, undeclared=undeclared)
+    declaration["groups"].append({"id": "ops"})
+    try:
+        plan = plan_identity(identity, declaration, NOW)
+    except DeclarationError:
+        return
+    context = as_automation(services=frozenset({"iac@pve"}), people=plan.wanted.of_kind(PERSON))
+    if plan.changes:
+        check(identity, plan.changes, context)
+    assert [change["phase"] for change in plan.changes] == sorted(change["phase"] for change in plan.changes)

@@ -1,0 +1,146 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules: bad ones are explained, good ones match what they say, and the shipped ones find what they are for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.pve.audit.plugins.module_utils._classify.action import ACTIONS
+from ansible_collections.pve.audit.plugins.module_utils._classify.event import classify_event
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._parse.task import task_event
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.anomalies import check_rules, find_anomalies, matcher
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.hours import working_hours
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.rules import DEFAULT_RULES
+
+MONDAY_NOON = 1_795_435_200  # 2026-11-23T12:00:00Z
+MONDAY_NIGHT = MONDAY_NOON + 10 * 3600
+HOURS = working_hours(None, "UTC")
+
+
+def task(
+    number: int, kind: str, vmid: int | str = "", user: str = "alice@pve", status: str = "OK", at: int = MONDAY_NOON
+) -> Any:
+    """An enriched event of one finished task."""
+    upid = f"UPID:pve1:{number:08X}:00001000:{at + number:08X}:{kind}:{vmid}:{user}:"
+    return classify_event(task_event({"upid": upid, "endtime": at + number + 1, "status": status}))
+
+
+def many(count: int, kind: str, **more: Any) -> list[Any]:
+    """`count` tasks a second apart, each for a guest of its own."""
+    return [task(n, kind, 100 + n, **more) for n in range(count)]
+
+
+CASES: list[tuple[str, list[Any], list[tuple[str, str, Any]]]] = [
+    ("five guests are no alarm", many(5, "qmdestroy"), []),
+    ("six are", many(6, "qmdestroy"), [("mass-guest-deletion", "CRITICAL", "alice@pve")]),
+    ("containers count with machines", [*many(3, "qmdestroy"), *[task(n, "vzdestroy", n) for n in (200, 201, 202)]],
+     [("mass-guest-deletion", "CRITICAL", "alice@pve")]),
+    ("refused ones destroy nothing", many(6, "qmdestroy", status="protection mode enabled"),
+     [("failed-task-burst", "MEDIUM", "alice@pve")]),
+    ("one guest six times is one guest", [task(n, "qmdestroy", 100) for n in range(6)], []),
+    ("two tokens are two actors",
+     [*many(3, "qmdestroy", user="ci@pve!aa"), *[task(n, "qmdestroy", n, "ci@pve!bb") for n in (200, 201, 202)]], []),
+    ("snapshots", many(6, "qmdelsnapshot"), [("mass-backup-deletion", "CRITICAL", "alice@pve")]),
+    ("volumes", [task(n, "imgdel", "103@local-lvm") for n in range(6)],
+     [("mass-backup-deletion", "CRITICAL", "alice@pve")]),
+    ("four failures", many(4, "qmstart", status="no KVM"), []),
+    ("five failures", many(5, "qmstart", status="no KVM"), [("failed-task-burst", "MEDIUM", "alice@pve")]),
+    ("warnings are no failures", many(5, "vzdump", status="WARNINGS: 2"), []),
+    ("a deletion at night", many(1, "qmdestroy", at=MONDAY_NIGHT), [("action-outside-hours", "HIGH", "alice@pve")]),
+    ("a start at night", many(1, "qmstart", at=MONDAY_NIGHT), []),
+    ("a program at night", many(1, "qmdestroy", user="ci@pve!aa", at=MONDAY_NIGHT), []),
+    ("the nightly backup", many(3, "vzdump", user="root@pam", at=MONDAY_NIGHT), []),
+    ("a console at night", many(1, "vncproxy", at=MONDAY_NIGHT), [("console-outside-hours", "HIGH", "alice@pve")]),
+    ("a console at noon", many(1, "vncproxy"), []),
+    ("root@pam", many(2, "qmstart", user="root@pam"), [("root-pam-use", "MEDIUM", "root@pam")]),
+    ("a token of root@pam", many(1, "qmstart", user="root@pam!xx"), [("root-pam-use", "MEDIUM", "root@pam!xx")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("events", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_shipped_rules(events: list[Any], expected: list[tuple[str, str, Any]]) -> None:
+    found = find_anomalies(events, check_rules(None, None, HOURS))
+    assert [(f["rule"], f["severity"], f["group"]["user.id"]) for f in found] == expected
+
+
+def test_a_finding_carries_its_evidence() -> None:
+    events = many(6, "qmdestroy")
+    finding = find_anomalies(events, check_rules(None, None, HOURS))[0]
+    assert finding["values"] == [100, 101, 102, 103, 104, 105]
+    assert finding["event_ids"] == [event["event"]["id"] for event in events]
+    assert (finding["start"], finding["end"]) == ("2026-11-23T12:00:00Z", "2026-11-23T12:00:05Z")
+    assert finding["nodes"] == ["pve1"]
+    assert finding["sentence"] == "alice@pve: Mass guest deletion: 6 within 5 s (100, 101, 102, 103, 104, 105) on pve1."
+    again = find_anomalies(list(reversed(events)), check_rules(None, None, HOURS))[0]
+    assert again["id"] == finding["id"]
+
+
+def test_shipped_rules_name_actions_that_exist() -> None:
+    for rule in DEFAULT_RULES:
+        names = rule.get("match", {}).get("event.action", [])
+        for name in [names] if isinstance(names, str) else names:
+            assert name in ACTIONS, name
+
+
+OWN = {"id": "own", "severity": "low", "type": "event_count", "timespan": "1h", "condition": {"gte": 1}}
+
+
+def test_extra_rules_add_replace_and_switch_off() -> None:
+    extra = [
+        OWN,
+        {**OWN, "id": "mass-guest-deletion"},
+        {"id": "root-pam-use", "enabled": False},
+    ]
+    rules = {rule.id: rule for rule in check_rules(None, extra, HOURS)}
+    assert set(rules) == {rule["id"] for rule in DEFAULT_RULES} - {"root-pam-use"} | {"own"}
+    assert rules["mass-guest-deletion"].severity == "LOW"
+
+
+@pytest.mark.parametrize(
+    ("rules", "extra", "message"),
+    [
+        ("mine", None, "rules must be a list of rules"),
+        (None, {"id": "x"}, "extra_rules must be a list of rules"),
+        ([7], None, "a rule must be a map"),
+        ([{}], None, "rule id '' cannot be used"),
+        ([{**OWN, "id": "Über alles"}], None, "rule id 'Über alles' cannot be used"),
+        ([OWN, OWN], None, "rule id 'own' stands twice"),
+        ([{**OWN, "windw": 1}], None, "rule own: unknown key windw"),
+        ([{**OWN, "severity": "bad"}], None, "rule own: severity 'bad' is unknown"),
+        ([{**OWN, "match": "guest.destroy"}], None, "rule own: match must be a map"),
+        ([{**OWN, "exclude": []}], None, "rule own: exclude must be a map"),
+        ([{**OWN, "outcome": "great"}], None, "rule own: outcome 'great' is unknown"),
+        ([{**OWN, "outcome": 7}], None, "rule own: outcome 7 is unknown"),
+        ([{**OWN, "hours": "sometimes"}], None, "rule own: hours 'sometimes' is unknown"),
+        ([{**OWN, "timespan": None}], None, "rule own: None is not a length of time"),
+        ([{**OWN, "type": None}], None, "rule own: type None is unknown"),
+    ],
+)
+def test_bad_rules_are_one_clear_sentence(rules: Any, extra: Any, message: str) -> None:
+    with pytest.raises(InputError, match="^[^\n]*" + message + "[^\n]*$"):
+        check_rules(rules, extra, HOURS)
+
+
+@pytest.mark.parametrize(
+    ("fields", "agrees"),
+    [
+        ({"pve.vmid": 100}, True),
+        ({"pve.vmid": "100"}, True),
+        ({"pve.vmid": [1, 100]}, True),
+        ({"pve.vmid": "1*"}, True),
+        ({"pve.vmid": "1.*"}, False),
+        ({"pve.vmid": "10"}, False),
+        ({"pve.vmid": "*"}, True),
+        ({"pve.nothing": "*"}, False),
+        ({"user.name": "al*ce", "pve.vmid": 100}, True),
+        ({"user.name": "bob", "pve.vmid": 100}, False),
+        ({"user.name.first": "alice"}, False),
+    ],
+)
+def test_match(fields: dict[str, Any], agrees: bool) -> None:
+    assert matcher(fields)(task(0, "qmdestroy", 100)) is agrees
