@@ -61,7 +61,7 @@ PURE_ROOMS = {room for room in ROOMS if room not in {"module_utils/_pve", "modul
 PURE_MODULES = """
     __future__ abc base64 binascii bisect calendar codecs collections contextlib copy csv dataclasses datetime decimal
     difflib enum fractions functools graphlib hashlib heapq hmac html io ipaddress itertools json keyword math numbers
-    operator re statistics string struct textwrap types typing unicodedata urllib.parse zoneinfo
+    operator re statistics string struct textwrap types typing unicodedata urllib.parse xml.etree.ElementTree zoneinfo
 """
 IMPURE_CALLS = {"open", "input", "print", "now", "utcnow", "today"}
 

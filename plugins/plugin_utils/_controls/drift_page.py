@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from typing import Any
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from ansible_collections.pve.audit.plugins.plugin_utils._render.text import safe_text
 
@@ -57,37 +58,33 @@ def _details(row: Mapping[str, Any]) -> Iterator[str]:
 
 def junit(report: Mapping[str, Any]) -> str:
     """One suite for each node, one case for each control: drift is a failure, unknown an error, off is skipped."""
-    suites = []
+    root = Element("testsuites", {"name": "pve.audit.drift", **_numbers(report["rows"])})
     for node in report["nodes"]:
         rows = [row for row in report["rows"] if row["node"] == node]
-        suites.append(
-            f'  <testsuite name="{_xml(node)}" {_numbers(rows)} timestamp="{_xml(report["generated"])}">\n'
-            + "".join(map(_case, rows))
-            + "  </testsuite>\n"
-        )
-    head = f'<testsuites name="pve.audit.drift" {_numbers(report["rows"])}>\n'
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{head}{"".join(suites)}</testsuites>\n'
+        heads = {"name": safe_text(node), **_numbers(rows), "timestamp": safe_text(report["generated"])}
+        suite = SubElement(root, "testsuite", heads)
+        for row in rows:
+            _add_case(suite, row)
+    indent(root)
+    page: bytes = tostring(root, encoding="UTF-8", xml_declaration=True)
+    return page.decode() + "\n"
 
 
-def _numbers(rows: Sequence[Mapping[str, Any]]) -> str:
-    count = {state: sum(row["state"] == state for row in rows) for state in WORDS}
-    numbers = (("failures", "drift"), ("errors", "unknown"), ("skipped", "off"))
-    return f'tests="{len(rows)}" ' + " ".join(f'{name}="{count[state]}"' for name, state in numbers)
+def _numbers(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    count = Counter(row["state"] for row in rows)
+    numbers = {"tests": len(rows), "failures": count["drift"], "errors": count["unknown"], "skipped": count["off"]}
+    return {name: str(number) for name, number in numbers.items()}
 
 
-def _case(row: Mapping[str, Any]) -> str:
-    head = f'    <testcase classname="{_xml(row["node"])}" name="{_xml(row["control"] + " " + row["title"])}"'
-    if row["state"] == "ok":
-        return f"{head}/>\n"
-    if row["state"] == "off":
-        return f"{head}>\n      <skipped/>\n    </testcase>\n"
-    kind = "failure" if row["state"] == "drift" else "error"
-    message = row["message"] or ", ".join(change["what"] for change in row["changes"])
-    text = "\n".join(f"{change['what']}\n{change['diff']}" for change in row["changes"])
-    opening = f'<{kind} type="{_xml(row["reason"] or row["state"])}" message="{_xml(message)}">'
-    return f"{head}>\n      {opening}{_xml(text, multiline=True)}</{kind}>\n    </testcase>\n"
-
-
-def _xml(text: object, *, multiline: bool = False) -> str:
+def _add_case(suite: Element, row: Mapping[str, Any]) -> None:
     """`safe_text` leaves no character that XML forbids."""
-    return escape(safe_text(text, multiline=multiline), quote=True)
+    name = safe_text(f"{row['control']} {row['title']}")
+    case = SubElement(suite, "testcase", {"classname": safe_text(row["node"]), "name": name})
+    if row["state"] == "off":
+        SubElement(case, "skipped")
+    elif row["state"] != "ok":
+        message = row["message"] or ", ".join(change["what"] for change in row["changes"])
+        heads = {"type": safe_text(row["reason"] or row["state"]), "message": safe_text(message)}
+        text = "\n".join(f"{change['what']}\n{change['diff']}" for change in row["changes"])
+        found = SubElement(case, "failure" if row["state"] == "drift" else "error", heads)
+        found.text = safe_text(text, multiline=True)
