@@ -18,9 +18,11 @@ description:
   - The same name has the same pseudonym under the same key and scope, and no two names share one. Without the key a
     pseudonym tells nothing but a class of length (up to 15 bytes, up to 31, and so on).
     P(pve.audit.reveal#filter) gives the data back as they were.
-  - The construction is that of SIV (RFC 5297) with HMAC-SHA-256, from Python's standard library alone.
+  - The cipher is AES-SIV (RFC 5297) of the Python package C(cryptography), which ansible-core brings.
   - This is pseudonymisation, not anonymity. Times, guests and nodes stay, and who knows the cluster may still tell who
     acted. The data remain personal data.
+requirements:
+  - cryptography >= 37 with OpenSSL 3, on the controller
 positional: _input, key
 options:
   _input:
@@ -66,7 +68,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The data with pseudonyms, which look like C(psn-) and at least 39 letters and digits.
+  description: The data with pseudonyms, which look like C(psn-) and at least 52 letters and digits.
   type: raw
 """
 

@@ -15,6 +15,8 @@ description:
   - Gives back what P(pve.audit.pseudonymize#filter) was given.
   - It also takes a single pseudonym, or any text in which pseudonyms occur.
   - A pseudonym of another key or scope is an error.
+requirements:
+  - cryptography >= 37 with OpenSSL 3, on the controller
 positional: _input, key
 options:
   _input:

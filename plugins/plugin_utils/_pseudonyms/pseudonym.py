@@ -3,19 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A name as a pseudonym that only the key turns back. Pure.
 
-Construction: deterministic authenticated encryption as in SIV (RFC 5297), with HMAC-SHA-256 for the pseudo-random
-function, because the standard library has no cipher and the collection must not need one:
+Construction, with AES-SIV (RFC 5297) of the package cryptography, which ansible-core brings:
 
-    master  = PBKDF2-HMAC-SHA-256(key, salt="pve.audit.pseudonym/1" 0 scope, ROUNDS)    a weak key costs time to guess
-    mac, enc = HMAC(master, "mac"), HMAC(master, "enc")                                 two keys for two uses
-    padded  = name, 0x80, zeros up to a multiple of 16                                  names of one length class
-    iv      = HMAC(mac, padded), the first 8 bytes                                      synthetic: also the tag
-    stream  = HMAC(enc, iv 0), HMAC(enc, iv 1), ...                                     counter mode
-    pseudonym = "psn-" + base32(iv + (padded xor stream)), lower case, no padding
+    sealing key = PBKDF2-HMAC-SHA-512(key, salt="pve.audit.pseudonym/2" 0 scope, ROUNDS)    a weak key costs time to guess
+    padded      = name, 0x80, zeros up to a multiple of 16                                  names of one length class
+    pseudonym   = "psn-" + base32(AES-256-SIV(sealing key, padded)), lower case, no padding
 
 The same key, scope and name give the same pseudonym; a pseudonym determines its name, so two names never share one.
-Without the key nothing but the length class (up to 15 bytes, up to 31, ...) is seen. The iv is cut to 8 bytes so that
-people can still look at it: it repeats by chance after some 2**32 names, and a forged pseudonym passes once in 2**64.
+Without the key nothing but the length class (up to 15 bytes, up to 31, ...) is seen, and a forged pseudonym is refused.
 """
 
 from __future__ import annotations
@@ -23,25 +18,32 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import hmac
 import re
-from itertools import count
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 
+try:
+    from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+    MISSING: ImportError | None = None
+except ImportError as error:
+    MISSING = error
+
 ROUNDS = 200_000
 SHORTEST_KEY = 16
+_KEY_BYTES = 64
 _BLOCK = 16
-_IV = 8
 _MARK = "psn-"
-# 8 + 16 bytes are 39 characters, and 16 bytes more are 25 or 26 more; what does not decode is not ours.
-_PSEUDONYM = re.compile(rf"{_MARK}([a-z2-7]{{39,}})(?![a-z2-7])")
+# 16 + 16 bytes are 52 characters, and 16 bytes more are 25 or 26 more; what does not decode is not ours.
+_PSEUDONYM = re.compile(rf"{_MARK}([a-z2-7]{{52,}})(?![a-z2-7])")
 
 
 class Cipher:
     """Pseudonyms under one key and scope.
 
-    Raises InputError for a key that is no text of at least 16 characters. The key is in no message.
+    Raises InputError for a key that is no text of at least 16 characters, and where AES-SIV is missing. The key is in
+    no message.
     """
 
     def __init__(self, key: object, scope: str = "", rounds: int = ROUNDS) -> None:
@@ -49,9 +51,16 @@ class Cipher:
             raise InputError(
                 f"the key must be a text of at least {SHORTEST_KEY} characters: make a random one, keep it in a vault"
             )
-        salt = b"pve.audit.pseudonym/1\x00" + _bytes(scope)
-        master = hashlib.pbkdf2_hmac("sha256", _bytes(key), salt, rounds)
-        self._mac, self._enc = _prf(master, b"mac"), _prf(master, b"enc")
+        if MISSING is not None:
+            raise InputError(
+                "the Python package cryptography is missing where this runs, or older than 37: install it with"
+                " `pip install cryptography`"
+            )
+        salt = b"pve.audit.pseudonym/2\x00" + _bytes(scope)
+        try:
+            self._siv = AESSIV(hashlib.pbkdf2_hmac("sha512", _bytes(key), salt, rounds, _KEY_BYTES))
+        except UnsupportedAlgorithm:
+            raise InputError("the Python package cryptography has no AES-SIV here: it needs OpenSSL 3") from None
         self._known: dict[str, str] = {}
 
     def hide(self, name: str) -> str:
@@ -60,24 +69,22 @@ class Cipher:
         if found is None:
             padded = _bytes(name) + b"\x80"
             padded += bytes(-len(padded) % _BLOCK)
-            iv = _prf(self._mac, padded)[:_IV]
-            sealed = base64.b32encode(iv + self._mask(iv, padded)).decode("ascii")
+            sealed = base64.b32encode(self._siv.encrypt(padded, None)).decode("ascii")
             found = self._known[name] = _MARK + sealed.rstrip("=").lower()
         return found
 
     def name_of(self, pseudonym: str) -> str | None:
         """The name behind a pseudonym; None when it was not made with this key and scope."""
-        if not pseudonym.startswith(_MARK):
+        found = _PSEUDONYM.fullmatch(pseudonym)
+        if not found:
             return None
-        text = pseudonym[len(_MARK) :].upper()
+        text = found[1].upper()
         try:
-            sealed = base64.b32decode(text + "=" * (-len(text) % 8))
-        except (binascii.Error, ValueError):
-            return None
-        padded = self._mask(sealed[:_IV], sealed[_IV:])
-        if not hmac.compare_digest(_prf(self._mac, padded)[:_IV], sealed[:_IV]):
+            padded = self._siv.decrypt(base64.b32decode(text + "=" * (-len(text) % 8)), None)
+        except (binascii.Error, InvalidTag):
             return None
         name = padded.rstrip(b"\x00")[:-1].decode("utf-8", "surrogatepass")
+        # base32 has spare bits, and one spelling is enough.
         return name if self.hide(name) == pseudonym else None
 
     def reveal(self, text: str) -> str:
@@ -91,21 +98,9 @@ class Cipher:
 
         return _PSEUDONYM.sub(name, text)
 
-    def _mask(self, iv: bytes, data: bytes) -> bytes:
-        stream = b""
-        for number in count():
-            if len(stream) >= len(data):
-                break
-            stream += _prf(self._enc, iv + number.to_bytes(4, "big"))
-        return bytes(one ^ other for one, other in zip(data, stream, strict=False))
-
 
 LOOKALIKE = _PSEUDONYM.pattern
 """What `reveal` takes for a pseudonym. Who hides names must hide what looks like one too, or it would not come back."""
-
-
-def _prf(key: bytes, data: bytes) -> bytes:
-    return hmac.digest(key, data, "sha256")
 
 
 def _bytes(text: str) -> bytes:

@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
+from cryptography.exceptions import UnsupportedAlgorithm
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.pve.audit.plugins.filter import pseudonymize as hiding
 from ansible_collections.pve.audit.plugins.filter import reveal as revealing
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.plugin_utils._pseudonyms import pseudonym
 from ansible_collections.pve.audit.plugins.plugin_utils._pseudonyms.pseudonym import Cipher
 from ansible_collections.pve.audit.plugins.plugin_utils._pseudonyms.pseudonymize import pseudonymize, reveal
 from tests.report_sample import HOSTILE, build
@@ -28,7 +30,7 @@ CIPHER = Cipher(KEY, rounds=1)
 OTHER = Cipher(KEY + "!", rounds=1)
 HIDE = hiding.FilterModule().filters()["pseudonymize"]
 REVEAL = revealing.FilterModule().filters()["reveal"]
-SHAPE = re.compile(r"psn-[a-z2-7]{39,}")
+SHAPE = re.compile(r"psn-[a-z2-7]{52,}")
 
 
 def show(value: Any) -> str:
@@ -103,7 +105,7 @@ def test_more_names_and_realms() -> None:
 
 NAMES = st.from_regex(r"[a-zA-Z0-9äß.+_\-!]{0,20}[a-zA-Zäß]{2}[a-zA-Z0-9äß.+_\-]{0,30}", fullmatch=True)
 REALM = st.sampled_from(["pve", "pam", "corp.example", "ldap-1"])
-LIKE = st.sampled_from(["", CIPHER.hide("x"), CIPHER.hide("alice"), OTHER.hide("x"), "psn-" + "a" * 39, "psn-"])
+LIKE = st.sampled_from(["", CIPHER.hide("x"), CIPHER.hide("alice"), OTHER.hide("x"), "psn-" + "a" * 52, "psn-"])
 
 
 @st.composite
@@ -176,9 +178,31 @@ def test_pseudonyms_are_stable_distinct_and_bound_to_key_and_scope(one: str, two
             other.reveal(f"by {first}.")
 
 
+def test_the_form_is_fixed() -> None:
+    """Pseudonyms that people have kept turn back with every later version."""
+    assert CIPHER.hide("alice") == "psn-iij2sfwi3ita63e2dwdotoqqpi53grwrbjarfknqzeb7bqkaxziq"
+
+
+def _refuse(_key: bytes) -> None:
+    raise UnsupportedAlgorithm("no")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("MISSING", ImportError("no"), "cryptography is missing where this runs, or older than 37"),
+        ("AESSIV", _refuse, "has no AES-SIV here: it needs OpenSSL 3"),
+    ],
+)
+def test_no_cipher_is_one_sentence(name: str, value: Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pseudonym, name, value)
+    with pytest.raises(AnsibleFilterError, match=message):
+        HIDE("x", KEY)
+
+
 def test_names_of_one_length_class_look_alike() -> None:
-    assert {len(CIPHER.hide(name)) for name in ("", "bo", "alexander", "x" * 15)} == {4 + 39}
-    assert len(CIPHER.hide("x" * 16)) == 4 + 64
+    assert {len(CIPHER.hide(name)) for name in ("", "bo", "alexander", "x" * 15)} == {4 + 52}
+    assert len(CIPHER.hide("x" * 16)) == 4 + 77
 
 
 @pytest.mark.parametrize(
@@ -189,7 +213,7 @@ def test_a_pseudonym_has_one_spelling(changed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "alice", "psn-", "psn-!!!", "psn-" + "a" * 40, "psn-" + "a" * 39, "PSN-" + "A" * 39]
+    "text", ["", "alice", "psn-", "psn-!!!", "psn-" + "a" * 53, "psn-" + "a" * 52, "PSN-" + "A" * 52]
 )
 def test_what_is_no_pseudonym(text: str) -> None:
     assert CIPHER.name_of(text) is None
