@@ -14,8 +14,7 @@ author:
 description:
   - Writes CSV after RFC 4180. Each row is one line, and lines end in CR LF.
   - Log text is hostile. Control characters and line breaks are spelled out, and an apostrophe stands before all
-    that a spreadsheet
-    program would calculate, also after characters that some program takes for a separator.
+    that a spreadsheet program would calculate, also after characters that some program takes for a separator.
 positional: _input
 options:
   _input:

@@ -5,9 +5,9 @@
 
 Construction, with AES-SIV (RFC 5297) of the package cryptography, which ansible-core brings:
 
-    sealing key = PBKDF2-HMAC-SHA-512(key, salt="pve.audit.pseudonym/2" 0 scope, ROUNDS)    a weak key costs time to guess
-    padded      = name, 0x80, zeros up to a multiple of 16                                  names of one length class
-    pseudonym   = "psn-" + base32(AES-256-SIV(sealing key, padded)), lower case, no padding
+    sealing   = PBKDF2-HMAC-SHA-512(key, salt="pve.audit.pseudonym/2" 0 scope, ROUNDS)    a weak key costs time to guess
+    padded    = name, 0x80, zeros up to a multiple of 16                                  names of one length class
+    pseudonym = "psn-" + base32(AES-256-SIV(sealing, padded)), lower case, no padding
 
 The same key, scope and name give the same pseudonym; a pseudonym determines its name, so two names never share one.
 Without the key nothing but the length class (up to 15 bytes, up to 31, ...) is seen, and a forged pseudonym is refused.

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -15,19 +17,17 @@ from ansible_collections.pve.audit.plugins.module_utils._model.event import fiel
 from ansible_collections.pve.audit.plugins.plugin_utils._render.text import safe_text
 
 DELIMITERS = (",", ";", "\t", "|")
-# What starts a formula, in ASCII and in full width, at the start of a cell or after a character that some program
-# may take
-# for a separator (a German Excel splits at semicolons, whatever the file uses), with blanks or quotes before it or not.
+# What starts a formula, in ASCII and in full width, at the start of a cell or after a character that some program may
+# take for a separator (a German Excel splits at semicolons, whatever the file uses), with blanks or quotes before it
+# or not.
 _FORMULA = re.compile("(^|[,;|\t])(?=[\\s\"']*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
-_QUOTED = re.compile('[",;|\t\r\n ]')
 
 
 def cell(value: Any) -> str:
-    """One value as a CSV field, quoted where needed.
+    """One value as the text of a CSV field, not quoted yet.
 
-    Numbers stay numbers. Lists and mappings become JSON. In text, control characters and line breaks are spelled
-    out, so that a record is one
-    line, and an apostrophe stands before whatever a spreadsheet would calculate.
+    Numbers stay numbers. Lists and mappings become JSON. In text, control characters and line breaks are spelled out,
+    so that a record is one line, and an apostrophe stands before whatever a spreadsheet would calculate.
     """
     if value is None:
         return ""
@@ -36,8 +36,7 @@ def cell(value: Any) -> str:
     if isinstance(value, (int, float)):
         return str(value)
     text = json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, (list, tuple, dict)) else str(value)
-    text = _FORMULA.sub(r"\1'", safe_text(text))
-    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
+    return _FORMULA.sub(r"\1'", safe_text(text))
 
 
 def render_csv(
@@ -45,18 +44,20 @@ def render_csv(
 ) -> str:
     """Rows as CSV text with CRLF line ends. `columns` maps headings to dotted paths: `{"actor": "user.id"}`.
 
-    What is absent is an empty field.
-    Raises InputError for a delimiter that is none of comma, semicolon, tab and bar, for no columns, and for a row
-    that is no mapping.
+    What is absent is an empty field. Raises InputError for a delimiter that is none of comma, semicolon, tab and bar,
+    for no columns, and for a row that is no mapping.
     """
     if delimiter not in DELIMITERS:
         raise InputError(f"delimiter {delimiter!r} cannot be used: take a comma, a semicolon, a tab or a bar")
     if not columns or not all(isinstance(path, str) and path for path in columns.values()):
         raise InputError("columns must name at least one field, such as {'actor': 'user.id'}")
     getters = [field_getter(path) for path in columns.values()]
-    lines = [delimiter.join(cell(name) for name in columns)] if header else []
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter)
+    if header:
+        writer.writerow([cell(name) for name in columns])
     for number, row in enumerate(rows, 1):
         if not isinstance(row, Mapping):
             raise InputError(f"item {number} of the rows is {type(row).__name__}, not a mapping")
-        lines.append(delimiter.join([cell(get(row)) for get in getters]))
-    return "".join(f"{line}\r\n" for line in lines)
+        writer.writerow([cell(get(row)) for get in getters])
+    return text.getvalue()

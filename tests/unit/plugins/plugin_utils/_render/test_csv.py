@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
-from ansible_collections.pve.audit.plugins.plugin_utils._render.csv import cell, render_csv
+from ansible_collections.pve.audit.plugins.plugin_utils._render.csv import render_csv
 
 CELLS: list[tuple[Any, str]] = [
-    (None, ""),
+    (None, '""'),  # an empty line would be no record
     ("plain", "plain"),
     (-5, "-5"),
     (0.5, "0.5"),
@@ -26,12 +26,12 @@ CELLS: list[tuple[Any, str]] = [
     ("+1", "'+1"),
     ("-1", "'-1"),
     ("@SUM(A1)", "'@SUM(A1)"),
-    ("  =1", '"\'  =1"'),
+    ("  =1", "'  =1"),
     ("'=1", "''=1"),
     ('"=1', '"\'""=1"'),
     ("\t=1", "\\t=1"),
     ("\r=1", "\\r=1"),
-    ("a;=1", '"a;\'=1"'),
+    ("a;=1", "a;'=1"),
     ("a, @b", '"a,\' @b"'),
     ("\uff1d1", "'\uff1d1"),
     ("alice@pve", "alice@pve"),
@@ -47,13 +47,13 @@ CELLS: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("value", "text"), CELLS)
 def test_cell(value: Any, text: str) -> None:
-    assert cell(value) == text
+    assert render_csv([{"c": value}], {"c": "c"}, header=False) == f"{text}\r\n"
 
 
 def test_render_csv_walks_paths_and_ends_lines_as_rfc_4180_says() -> None:
     rows = [{"@timestamp": "t", "user": {"id": "a,b"}}, {}]
     assert render_csv(rows, {"time": "@timestamp", "actor": "user.id"}) == 'time,actor\r\nt,"a,b"\r\n,\r\n'
-    assert render_csv(rows, {"time": "@timestamp"}, delimiter=";", header=False) == "t\r\n\r\n"
+    assert render_csv(rows, {"time": "@timestamp"}, delimiter=";", header=False) == 't\r\n""\r\n'
 
 
 @pytest.mark.parametrize(
