@@ -20,7 +20,10 @@ extends_documentation_fragment:
   - pve.audit.api.changes
 options:
   path:
-    description: The path, for example V(/) or V(/vms/100). A path that Proxmox VE does not know is refused.
+    description:
+      - The path, for example V(/) or V(/vms/100).
+      - A well-formed path that is not known as one on which Proxmox VE grants anything is a warning, as Proxmox VE may
+        refuse it.
     type: str
     required: true
   type:

@@ -105,7 +105,10 @@ options:
             elements: dict
             suboptions:
               path:
-                description: Path, such as V(/) or V(/vms/100).
+                description:
+                  - Path, such as V(/) or V(/vms/100).
+                  - A well-formed path that is not known as one on which Proxmox VE grants anything is a warning, as
+                    Proxmox VE may refuse it.
                 type: str
                 required: true
               role:
@@ -407,6 +410,7 @@ http_status:
 """
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -440,10 +444,12 @@ def context_of(params: dict[str, Any], wanted: Declaration, now: float) -> Guard
     )
 
 
-def plan(api: Api, params: dict[str, Any], now: float) -> dict[str, Any]:
+def plan(api: Api, params: dict[str, Any], now: float, warn: Callable[[str], None]) -> dict[str, Any]:
     """The module's result. Raises AuditError."""
     identity = read_identity(api)
-    changes, undeclared, wanted = plan_identity(identity, params["declaration"], now)
+    changes, undeclared, wanted, warnings = plan_identity(identity, params["declaration"], now)
+    for warning in warnings:
+        warn(warning)
     changes = [{**item, "control": control_of(item, wanted)} for item in changes]
     context = context_of(params, wanted, now)
     before, after = administrators_of(identity, changes, context)
@@ -462,7 +468,7 @@ def main() -> None:
 
     def call(api: Api, params: dict[str, Any]) -> dict[str, Any]:
         try:
-            result = plan(api, params, time.time())
+            result = plan(api, params, time.time(), module.warn)
         except DeclarationError as error:
             module.fail_json(msg=str(error), error_code="input", mistakes=error.mistakes)
             raise

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-ROOT = "root@pam"
+from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT, split_token
+
 NO_ACCESS = "NoAccess"
 ADMINISTRATOR = "Administrator"
 
@@ -109,17 +110,6 @@ def _account(row: Mapping[str, Any]) -> Account:
         totp_locked=row.get("totp_locked", False),
         tfa_locked_until=row.get("tfa_locked_until", 0),
     )
-
-
-def split_token(who: str) -> tuple[str, str] | None:
-    """Owner and name of `user@realm!name`, or None for a user. The last ! splits, as a user name may hold one."""
-    owner, bang, name = who.rpartition("!")
-    return (owner, name) if bang and "@" in owner and "@" not in name else None
-
-
-def realm_of(userid: str) -> str:
-    """The realm of a user id; the last @ splits, as a user name may hold one."""
-    return userid.rpartition("@")[2]
 
 
 def acl_object(row: Mapping[str, Any]) -> str:

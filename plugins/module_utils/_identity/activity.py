@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.pve.audit.plugins.module_utils._identity.access import ROOT, split_token
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, get_field
+from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT, owner_of
 from ansible_collections.pve.audit.plugins.module_utils._model.time import to_epoch
 
 _MAKES_GUEST = ("guest.create", "guest.restore")
@@ -48,7 +48,7 @@ def tally_activity(events: Iterable[Event]) -> ActivityTally:
     """Count the events; those without a time or a user say nothing about an account."""
     tally = ActivityTally()
     for moment, who, event in sorted(_with_user(events), key=lambda item: item[0]):
-        owner = (split_token(who) or (who, ""))[0]
+        owner = owner_of(who)
         dataset = event["event"].get("dataset")
         if dataset in ("pve.access", "pve.auth", "pve.task") and event["event"].get("action") != "session.task.start":
             _note_use(tally, moment, who, owner, dataset, event)

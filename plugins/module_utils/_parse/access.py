@@ -19,6 +19,7 @@ from urllib.parse import unquote_to_bytes
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
+from ansible_collections.pve.audit.plugins.module_utils._model.names import split_userid
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import (
     EventIds,
@@ -27,7 +28,7 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.lines import (
     decode_line,
 )
 from ansible_collections.pve.audit.plugins.module_utils._parse.redact import redact, redact_query
-from ansible_collections.pve.audit.plugins.module_utils._parse.upid import split_userid, user_fields
+from ansible_collections.pve.audit.plugins.module_utils._parse.upid import user_fields
 
 DATASET = "pve.access"
 

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.pve.audit.plugins.module_utils._model.names import split_userid
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import client_ip
 from ansible_collections.pve.audit.plugins.module_utils._parse.status import outcome, task_state
-from ansible_collections.pve.audit.plugins.module_utils._parse.upid import split_userid
 
 ACTION_AUTHENTICATE = "access.authenticate"
 ACTION_SSH_OPEN = "session.ssh.open"

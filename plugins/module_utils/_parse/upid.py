@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.names import split_userid
 
 _HEX8 = "[0-9A-Fa-f]{8}"
 _STRICT = re.compile(
@@ -25,8 +25,6 @@ _TOLERANT = re.compile(
     rf"UPID:([^:\s]+):([0-9A-Fa-f]{{1,16}}):([0-9A-Fa-f]{{1,16}}):({_HEX8}):([^:\s]+):(.*):([^:\s]+):",
     re.ASCII | re.DOTALL,
 )
-_USERID = re.compile(r"([^\s:/]+)@([A-Za-z][A-Za-z0-9.\-_]+)(?:!([A-Za-z][A-Za-z0-9.\-_]+))?", re.ASCII)
-_REALM = re.compile(r"[A-Za-z][A-Za-z0-9.\-_]+", re.ASCII)
 _ESCAPE = re.compile(r"\\x([0-7][0-9A-Fa-f])")
 
 
@@ -58,20 +56,6 @@ class Upid:
     def object(self) -> str:
         r"""The id without escapes: Proxmox VE writes a colon as `\x3a`."""
         return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), self.id) if "\\" in self.id else self.id
-
-
-@lru_cache(maxsize=4096)
-def split_userid(text: str) -> tuple[str, str | None, str | None]:
-    """`alice@pve!ci` as name, realm and token; realm and token are None when the text has none.
-
-    A name may hold `@` and `!`, a realm and a token may not. Source: pve-access-control, AccessControl.pm
-    token_full_regex.
-    """
-    match = _USERID.fullmatch(text)
-    if match:
-        return match[1], match[2], match[3]
-    name, _at, realm = text.rpartition("@")
-    return (name, realm, None) if name and _REALM.fullmatch(realm) else (text, None, None)
 
 
 def user_fields(userid: str) -> dict[str, str]:

@@ -9,6 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import ForbiddenError, InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.names import (
+    ROOT,
+    Kind,
+    check_name,
+    normal_path,
+    unknown_path,
+)
 from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
     Change,
     Record,
@@ -17,37 +24,27 @@ from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
     send,
 )
 from ansible_collections.pve.audit.plugins.module_utils._pve.identity_rows import acl_row
-from ansible_collections.pve.audit.plugins.module_utils._pve.names import (
-    ROOT,
-    full_token_name,
-    grantable_path,
-    group_name,
-    normal_path,
-    role_name,
-    user_name,
-)
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api, ChangeApi
 
 # Besides Permissions.Modify, who may see and change the grants of a path. [PVE::RPCEnvironment check_perm_modify]
 _OWNERS = {"/storage/": "Datastore.Allocate", "/vms/": "VM.Allocate", "/pool/": "Pool.Allocate"}
 
-
-_NAMES = {"user": user_name, "group": group_name, "token": full_token_name}
+_KINDS: dict[str, Kind] = {"user": "user", "group": "group", "token": "token"}
 
 
 def wanted_grant(params: Mapping[str, Any]) -> Record:
     """The options, the path as it is stored. Raises InputError for what Proxmox VE would refuse or not keep."""
     kind, absent = params["type"], params["state"] == "absent"
-    ugid = _NAMES[kind]("ugid", params["ugid"])
+    ugid = check_name(_KINDS[kind], "ugid", params["ugid"])
     if ugid == ROOT and kind == "user" and not absent:
         raise InputError(
             "root@pam is always Administrator on everything, and Proxmox VE stores no grant for it: leave this out"
         )
     return {
-        "path": normal_path(params["path"]) if absent else grantable_path(params["path"]),
+        "path": normal_path("path", params["path"]),
         "type": kind,
         "ugid": ugid,
-        "roleid": role_name("roleid", params["roleid"]),
+        "roleid": check_name("role", "roleid", params["roleid"]),
         "propagate": params["propagate"],
     }
 
@@ -94,7 +91,9 @@ def plan_acl(grant: Record, wanted: Mapping[str, Any]) -> Change:
         **{name: wanted[name] for name in ("path", "type", "ugid", "roleid")},
         "propagate": propagate is not False,
     }
-    return Change(grant, after, (_request("grant", after, {"propagate": int(after["propagate"])}),))
+    request = _request("grant", after, {"propagate": int(after["propagate"])})
+    doubt = unknown_path("path", str(after["path"]))
+    return Change(grant, after, (request,), warnings=(doubt,) if doubt else ())
 
 
 def plan_acl_absent(grant: Record) -> Change:

@@ -9,7 +9,6 @@ is never looked at. An object that is not there is an empty dict.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,8 +25,6 @@ Record = dict[str, Any]
 
 NOT_SHOWN = "(not shown)"
 NEW_NOT_SHOWN = "(new value, not shown)"
-# Proxmox VE splits its lists at these, so that one of them in a name would make two names. [PVE::Tools split_list]
-_SEPARATOR = re.compile(r"[,;\s\0]")
 
 
 @dataclass(frozen=True)
@@ -98,13 +95,6 @@ def parameters(changes: Mapping[str, Any]) -> Record:
         else:
             result[name] = ",".join(value) if isinstance(value, list) else value
     return result
-
-
-def checked_name(option: str, value: str) -> str:
-    """The name, when it is one name. Raises InputError."""
-    if not value or _SEPARATOR.search(value):
-        raise InputError(f"{option} {value!r} is not one name: give it without blanks, commas and semicolons")
-    return value
 
 
 def rows(answer: Any, asked: str) -> Iterator[Mapping[str, Any]]:

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.names import check_name, reserved_role_mistake
 from ansible_collections.pve.audit.plugins.module_utils._model.texts import plain_text
 from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
     Change,
     Record,
     Request,
-    checked_name,
     differing,
     parameters,
     read_detail,
@@ -23,7 +23,6 @@ from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
     updated,
 )
 from ansible_collections.pve.audit.plugins.module_utils._pve.identity_rows import group_row, role_row
-from ansible_collections.pve.audit.plugins.module_utils._pve.names import group_name, new_role_name, role_name
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api, ChangeApi
 
 
@@ -62,7 +61,7 @@ def plan_group_absent(group: Record) -> Change:
 
 def ensure_group(api: ChangeApi, params: Mapping[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
     """Bring the group about. Raises AuditError."""
-    groupid = group_name("groupid", params["groupid"])
+    groupid = check_name("group", "groupid", params["groupid"])
     comment = None if params["comment"] is None else plain_text(params["comment"])
     group = read_group(api, groupid)
     absent = params["state"] == "absent"
@@ -86,7 +85,8 @@ def plan_role(role: Record, roleid: str, privs: list[str] | None, append: bool =
     Raises InputError for a change of a built-in role, and for a new one with a name that Proxmox VE keeps for itself.
     """
     if not role:
-        new_role_name("roleid", roleid)
+        if mistake := reserved_role_mistake("roleid", roleid):
+            raise InputError(mistake)
         given = {"privs": sorted(set(privs))} if privs else {}
         request = Request(
             f"create the role {roleid}", "POST", ("access", "roles"), parameters({"roleid": roleid, **given})
@@ -122,8 +122,8 @@ def _refuse_special(role: Record) -> None:
 def ensure_role(api: ChangeApi, params: Mapping[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
     """Bring the role about. Raises AuditError."""
     absent = params["state"] == "absent"
-    roleid = (checked_name if absent else role_name)("roleid", params["roleid"])
-    privs = None if params["privs"] is None else [checked_name("privs", priv) for priv in params["privs"] if priv]
+    roleid = check_name("name" if absent else "role", "roleid", params["roleid"])
+    privs = None if params["privs"] is None else [check_name("name", "privs", priv) for priv in params["privs"] if priv]
     role = read_role(api, roleid)
     change = plan_role_absent(role) if absent else plan_role(role, roleid, privs, params["append"])
     send(api, change, check_mode)

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT
 from ansible_collections.pve.audit.plugins.module_utils._pve.change import Record, rows
 from ansible_collections.pve.audit.plugins.module_utils._pve.identity_rows import acl_row, role_row, user_row
-from ansible_collections.pve.audit.plugins.module_utils._pve.names import ROOT
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api, ChangeApi
 
 Rows = Sequence[Mapping[str, Any]]

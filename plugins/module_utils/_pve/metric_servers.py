@@ -16,19 +16,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.names import check_name
 from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
     NOT_SHOWN,
     Change,
     Record,
     Request,
-    checked_name,
     parameters,
     read_detail,
     rows,
     send,
 )
 from ansible_collections.pve.audit.plugins.module_utils._pve.identity_rows import as_bool, as_int
-from ansible_collections.pve.audit.plugins.module_utils._pve.names import config_name
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api, ChangeApi
 
 # What each kind knows besides server, port and enabled, and what Proxmox VE takes when it is not set.
@@ -218,7 +217,7 @@ def plan_server_absent(current: Record) -> Change:
 def ensure_server(api: ChangeApi, params: Mapping[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
     """Bring the metric server about. Raises AuditError."""
     absent = params["state"] == "absent"
-    current = read_server(api, (checked_name if absent else config_name)("id", params["id"]))
+    current = read_server(api, check_name("name" if absent else "entry", "id", params["id"]))
     change = plan_server_absent(current) if absent else plan_server(current, params)
     send(api, change, check_mode)
     return change, {"metric_server": change.after}

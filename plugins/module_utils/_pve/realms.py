@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.names import check_name
 from ansible_collections.pve.audit.plugins.module_utils._model.texts import plain_text
 from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
     Change,
     Record,
     Request,
-    checked_name,
     parameters,
     read_detail,
     rows,
@@ -140,6 +140,6 @@ def _tfa_text(tfa: Mapping[str, str]) -> str:
 
 def ensure_realm(api: ChangeApi, params: Mapping[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
     """Bring the settings of the realm about. Raises AuditError."""
-    change = plan_realm(read_realm(api, checked_name("realm", params["realm"])), params)
+    change = plan_realm(read_realm(api, check_name("name", "realm", params["realm"])), params)
     send(api, change, check_mode)
     return change, {"realm": change.after}

@@ -119,7 +119,7 @@ class Credentials:
         """The token's own name; `user@realm!name` is accepted for it. Raises InputError when it is another user's."""
         if not self.token_id or "!" not in self.token_id:
             return self.token_id
-        owner, _bang, name = self.token_id.partition("!")
+        owner, _bang, name = self.token_id.rpartition("!")
         if owner != self.user:
             raise InputError(f"api_token_id {self.token_id!r} belongs to {owner}, but api_user is {self.user}")
         return name

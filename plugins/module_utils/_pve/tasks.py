@@ -17,6 +17,7 @@ from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import ApiError, InputError, NotAnApiError
+from ansible_collections.pve.audit.plugins.module_utils._model.names import owner_of
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
 from ansible_collections.pve.audit.plugins.module_utils._pve.fanout import FanOut
 from ansible_collections.pve.audit.plugins.module_utils._pve.ring import Ring, read_ring
@@ -154,7 +155,7 @@ def _node_tasks(api: Api, wanted: TaskFilter, now: Callable[[], float], node: st
 def shows_tasks_of_others(records: Iterable[Any], account: str) -> bool:
     """True when an answer holds a task of somebody else, which PVE shows to an auditor only: that saves a request."""
     users = (record.get("user") for record in records if isinstance(record, Mapping))
-    return any(isinstance(user, str) and user.partition("!")[0] != account for user in users)
+    return any(isinstance(user, str) and owner_of(user) != account for user in users)
 
 
 def may_see_all_tasks(api: Api, node: str) -> bool:

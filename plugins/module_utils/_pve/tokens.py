@@ -14,26 +14,25 @@ from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError, NotAnApiError, RefusedError
 from ansible_collections.pve.audit.plugins.module_utils._model.expiry import parse_expire
+from ansible_collections.pve.audit.plugins.module_utils._model.names import check_name
 from ansible_collections.pve.audit.plugins.module_utils._model.texts import plain_text
 from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
     Change,
     Record,
     Request,
-    checked_name,
     differing,
     parameters,
     send,
     updated,
 )
 from ansible_collections.pve.audit.plugins.module_utils._pve.guards import refuse_own_token
-from ansible_collections.pve.audit.plugins.module_utils._pve.names import token_name, user_name
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import ChangeApi
 from ansible_collections.pve.audit.plugins.module_utils._pve.users import read_user
 
 
 def wanted_token(params: Mapping[str, Any]) -> Record:
     """The options in Proxmox VE's names, None for what was left out. Raises InputError."""
-    userid, name = user_name("userid", params["userid"]), checked_name("name", params["name"])
+    userid, name = check_name("user", "userid", params["userid"]), check_name("name", "name", params["name"])
     if "!" in name:
         raise InputError(f"name {name!r} is more than the name: give alice@pve as userid, and ci as name")
     return {
@@ -90,7 +89,7 @@ def ensure_token(
     wanted = wanted_token(params)
     absent = params["state"] == "absent"
     if not absent:
-        token_name("name", wanted["tokenid"])
+        check_name("token name", "name", wanted["tokenid"])
     userid = wanted["userid"]
     user = read_user(api, userid)
     token = find_token(user, userid, wanted["tokenid"])

@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import ForbiddenError, InputError, RefusedError
 from ansible_collections.pve.audit.plugins.module_utils._model.expiry import parse_expire
+from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT, check_name, realm_of
 from ansible_collections.pve.audit.plugins.module_utils._model.texts import plain_text
 from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
     Change,
@@ -38,7 +39,6 @@ from ansible_collections.pve.audit.plugins.module_utils._pve.identity_rows impor
     tfa_row,
     user_row,
 )
-from ansible_collections.pve.audit.plugins.module_utils._pve.names import ROOT, group_name, user_name
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api, ChangeApi
 
 TEXTS = ("firstname", "lastname", "email", "comment")
@@ -69,11 +69,13 @@ def wanted_user(params: Mapping[str, Any]) -> Record:
     """The options in Proxmox VE's names, None for what was left out. Raises InputError."""
     groups = params["groups"]
     return {
-        "userid": user_name("userid", params["userid"]),
+        "userid": check_name("user", "userid", params["userid"]),
         "enable": params["enabled"],
         "expire": None if params["expire"] is None else parse_expire(params["expire"]),
         **{name: None if params[name] is None else plain_text(params[name]) for name in TEXTS},
-        "groups": None if groups is None else sorted({group_name("groups", group) for group in groups if group}),
+        "groups": None
+        if groups is None
+        else sorted({check_name("group", "groups", group) for group in groups if group}),
         "groups_append": params["groups_append"],
         "password": params["password"],
         "update_password": params["update_password"],
@@ -159,7 +161,7 @@ def try_password(api: ChangeApi, user: Mapping[str, Any], password: str) -> str:
     if api.accepts_login(userid, password):
         return "keep"
     realms = [realm_row(row) or {} for row in rows(api.get("access", "domains"), "/access/domains")]
-    required = next((row["tfa"] for row in realms if row and row["realm"] == userid.rpartition("@")[2]), None)
+    required = next((row["tfa"] for row in realms if row and row["realm"] == realm_of(userid)), None)
     if required in (None, "yubico") or legacy_factors(str(user.get("keys", "")), required):
         return "set"
     try:

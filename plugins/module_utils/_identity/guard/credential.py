@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._identity.access import (
-    ROOT,
     Directory,
     has,
     has_any,
@@ -21,6 +20,7 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.access import 
     privileges_of,
 )
 from ansible_collections.pve.audit.plugins.module_utils._identity.guard.people import GuardContext
+from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT, realm_of
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
 
 Options = Mapping[str, Any]
@@ -56,7 +56,7 @@ def cut_off_obstacle(directory: Directory, context: GuardContext) -> str | None:
 
 def _ticket_obstacle(directory: Directory, context: GuardContext) -> str | None:
     """Every module logs in anew, and cannot answer for a second factor."""
-    realm = context.user.rpartition("@")[2]
+    realm = realm_of(context.user)
     row = directory.realms.get(realm)
     if row is None:
         return f"the realm {realm} does not exist"
@@ -88,7 +88,7 @@ def _realm(directory: Directory, who: str, _options: Options, _action: str) -> s
 
 
 def _user(directory: Directory, who: str, options: Options, action: str) -> str | None:
-    realm = options["userid"].rpartition("@")[2]
+    realm = realm_of(options["userid"])
     if action in ("create", "delete"):
         missing = _need(directory, who, f"/access/realm/{realm}", "Realm.AllocateUser")
         if missing:

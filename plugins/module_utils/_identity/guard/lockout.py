@@ -44,6 +44,7 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.guard.people i
     local_only,
 )
 from ansible_collections.pve.audit.plugins.module_utils._identity.guard.state import apply_change
+from ansible_collections.pve.audit.plugins.module_utils._model.names import realm_of
 from ansible_collections.pve.audit.plugins.module_utils._model.texts import counted, some
 
 NEEDED = 2
@@ -227,7 +228,7 @@ def _second_factor(
     hit = {}
     for userid, account in sorted(directory.users.items()):
         kept = final.users.get(userid)
-        if userid.rpartition("@")[2] != options["realm"] or userid in context.services:
+        if realm_of(userid) != options["realm"] or userid in context.services:
             continue
         obstacle = factor_obstacle(directory, userid, context.now)
         if obstacle and is_active(account, context.now) and kept is not None and is_active(kept, context.now):

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._identity.access import (
-    ROOT,
     Account,
     Directory,
     is_active,
@@ -18,6 +17,7 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.access import 
 )
 from ansible_collections.pve.audit.plugins.module_utils._identity.guard.paths import lost_privilege
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT, realm_of
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
 
 LOCAL_TYPES = ("pam", "pve")
@@ -133,7 +133,7 @@ def _has_unix_password(facts: Mapping[str, Any], name: str) -> bool:
 
 def factor_obstacle(directory: Directory, userid: str, now: float) -> str | None:
     """What the realm asks for, and the locks after wrong codes (AccessControl.pm authenticate_2nd_new_do)."""
-    account, row = directory.users[userid], directory.realms.get(userid.rpartition("@")[2], {})
+    account, row = directory.users[userid], directory.realms.get(realm_of(userid), {})
     required = row.get("tfa")
     if row.get("type") == "openid":
         return None
@@ -184,7 +184,7 @@ def lasting(directory: Directory, names: Sequence[str], now: float) -> list[str]
 
 def local_only(directory: Directory, names: Sequence[str]) -> list[str]:
     """Those that need no server but the cluster itself."""
-    return [name for name in names if directory.realms.get(name.rpartition("@")[2], {}).get("type") in LOCAL_TYPES]
+    return [name for name in names if directory.realms.get(realm_of(name), {}).get("type") in LOCAL_TYPES]
 
 
 def break_glass_obstacle(directory: Directory, context: GuardContext) -> str | None:

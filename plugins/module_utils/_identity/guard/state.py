@@ -11,13 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.pve.audit.plugins.module_utils._identity.access import (
-    ROOT,
-    Account,
-    Directory,
-    Token,
-)
+from ansible_collections.pve.audit.plugins.module_utils._identity.access import Account, Directory, Token
 from ansible_collections.pve.audit.plugins.module_utils._model.expiry import parse_expire
+from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT
 
 Options = Mapping[str, Any]
 

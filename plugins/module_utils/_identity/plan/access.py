@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.pve.audit.plugins.module_utils._identity.access import NO_ACCESS, ROOT, acl_object
+from ansible_collections.pve.audit.plugins.module_utils._identity.access import NO_ACCESS, acl_object
 from ansible_collections.pve.audit.plugins.module_utils._identity.change import (
     Change,
     Phase,
@@ -20,6 +20,7 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.plan.declarati
     Declaration,
     Grant,
 )
+from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT
 from ansible_collections.pve.audit.plugins.module_utils._model.texts import plain_text
 
 Found = Iterator[Change | Undeclared]
@@ -45,16 +46,10 @@ def plan_roles(wanted: Declaration, identity: Mapping[str, Any]) -> Found:
             options = {"roleid": role.id, "privs": sorted(role.privs), "append": False, "state": "present"}
             text = f"Take {', '.join(lost)} out of the role {role.id}."
             yield change(Phase.ROLE_SHRINK, "role", role.id, "update", options, text)
-    declared, named = {role.id for role in wanted.roles}, _named_roles(wanted)
+    declared, named = {role.id for role in wanted.roles}, {grant.role for grant in wanted.grants}
     for row in identity["roles"]:
         if not row["special"] and row["roleid"] not in declared:
             yield from _gone_role(row["roleid"], wanted, row["roleid"] in named)
-
-
-def _named_roles(wanted: Declaration) -> set[str]:
-    tokens = [token.roles for wish in wanted.users for token in wish.tokens or ()]
-    granted = [*(group.roles for group in wanted.groups), *(wish.roles for wish in wanted.users), *tokens]
-    return {grant.role for grants in granted for grant in grants or ()}
 
 
 def _not_declared(kind: str, name: str, named: bool) -> Undeclared:

@@ -20,7 +20,7 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.plan.declarati
     Declaration,
     read_declaration,
 )
-from ansible_collections.pve.audit.plugins.module_utils._identity.plan.mistakes import find_mistakes
+from ansible_collections.pve.audit.plugins.module_utils._identity.plan.mistakes import find_doubts, find_mistakes
 from ansible_collections.pve.audit.plugins.module_utils._identity.plan.users import plan_tokens, plan_users
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 
@@ -34,16 +34,18 @@ class DeclarationError(InputError):
         self.mistakes = mistakes
 
 
-class Plan(NamedTuple):
+class IdentityPlan(NamedTuple):
     """`changes`: in the order in which they must be made, each {phase, object, id, action, options, sentence}.
-    `undeclared`: {object, id, sentence} of what exists and is not declared. `wanted`: the checked declaration."""
+    `undeclared`: {object, id, sentence} of what exists and is not declared. `wanted`: the checked declaration.
+    `warnings`: what of it may be refused by Proxmox VE."""
 
     changes: list[Change]
     undeclared: list[dict[str, str]]
     wanted: Declaration
+    warnings: list[str]
 
 
-def plan_identity(identity: Mapping[str, Any], declaration: Mapping[str, Any], now: float) -> Plan:
+def plan_identity(identity: Mapping[str, Any], declaration: Mapping[str, Any], now: float) -> IdentityPlan:
     """The plan. What adds comes first, then second factors of realms, then what takes away.
 
     Raises DeclarationError with every mistake of the declaration.
@@ -64,8 +66,9 @@ def plan_identity(identity: Mapping[str, Any], declaration: Mapping[str, Any], n
         )
     )
     changes = [item for item in found if not isinstance(item, Undeclared)]
-    return Plan(
+    return IdentityPlan(
         sorted(changes, key=lambda item: int(item["phase"])),
         [item._asdict() for item in found if isinstance(item, Undeclared)],
         wanted,
+        find_doubts(wanted),
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._identity.plan.declaration import SERVICE, Declaration
+from ansible_collections.pve.audit.plugins.module_utils._model.names import owner_of, split_token
 
 SHARED = "PVA-IDN-01"
 BREAK_GLASS = "PVA-IDN-02"
@@ -24,11 +25,11 @@ def control_of(item: Mapping[str, Any], wanted: Declaration) -> str:
     """The control of a change, or of something undeclared: {object, id, action?, options?}."""
     kind, options = str(item["object"]), item.get("options", {})
     whose = str(options.get("ugid", "")) if kind == "acl" else str(item["id"])
-    owner = whose.partition("!")[0]
+    owner = owner_of(whose)
     if kind == "user" and owner in wanted.shared_accounts:
         return SHARED
     if kind in ("user", "acl", "token") and owner == wanted.break_glass:
         return BREAK_GLASS
-    if kind in ("user", "acl") and ("!" in whose or owner in wanted.of_kind(SERVICE)):
+    if kind in ("user", "acl") and (split_token(whose) or owner in wanted.of_kind(SERVICE)):
         return SERVICES
     return _KINDS[kind]

@@ -16,6 +16,7 @@ from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.expiry import parse_expire
+from ansible_collections.pve.audit.plugins.module_utils._model.names import normal_path
 from ansible_collections.pve.audit.plugins.module_utils._model.texts import plain_text
 
 TEXTS = ("firstname", "lastname", "email", "comment")
@@ -105,6 +106,13 @@ class Declaration:
         """The id of the break-glass account."""
         return next((wish.userid for wish in self.users if wish.kind == BREAK_GLASS), None)
 
+    @property
+    def grants(self) -> Iterator[Grant]:
+        """All roles that are granted to anybody."""
+        tokens = (token.roles for wish in self.users for token in wish.tokens or ())
+        for grants in (*(group.roles for group in self.groups), *(wish.roles for wish in self.users), *tokens):
+            yield from grants or ()
+
     def of_kind(self, kind: str) -> frozenset[str]:
         """The ids of the accounts of one kind."""
         return frozenset(wish.userid for wish in self.users if wish.kind == kind)
@@ -143,11 +151,6 @@ _KEYS = {
     "password_policy",
     "tfa_realms",
 }
-
-
-def normal_path(path: str) -> str:
-    """A path as Proxmox VE keeps it: one slash between parts, none at the end (AccessControl.pm normalize_path)."""
-    return "/" + "/".join(part for part in path.split("/") if part)
 
 
 def _rows(value: Any, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -230,9 +233,16 @@ class _Reader:
         if value is None:
             return None
         return tuple(
-            Grant(normal_path(_text(row.get("path"))), _text(row.get("role")), row.get("propagate") is not False, at)
+            Grant(self._path(at, row.get("path")), _text(row.get("role")), row.get("propagate") is not False, at)
             for at, row in _rows(value, f"{place}.roles")
         )
+
+    def _path(self, place: str, value: Any) -> str:
+        try:
+            return normal_path(f"{place}.path", _text(value))
+        except InputError as error:
+            self._mistakes.append(str(error))
+            return _text(value)
 
     def names(self, value: Any) -> tuple[str, ...] | None:
         if value is None:

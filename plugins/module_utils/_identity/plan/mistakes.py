@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.pve.audit.plugins.module_utils._identity.access import ADMINISTRATOR, ROOT, realm_of
+from ansible_collections.pve.audit.plugins.module_utils._identity.access import ADMINISTRATOR
 from ansible_collections.pve.audit.plugins.module_utils._identity.plan.declaration import (
     BREAK_GLASS,
     PERSON,
@@ -19,6 +19,14 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.plan.declarati
     TokenWish,
     UserWish,
 )
+from ansible_collections.pve.audit.plugins.module_utils._model.names import (
+    ROOT,
+    Kind,
+    name_mistake,
+    realm_of,
+    reserved_role_mistake,
+    unknown_path,
+)
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
 
 STATES = ("present", "disabled", "absent")
@@ -27,18 +35,7 @@ FACTORS = ("none", "oath", "yubico")
 _LOCAL = ("pam", "pve")
 _PVE_MIN_PASSWORD, _PVE_MAX_PASSWORD = 8, 64
 
-# PVE/Auth/Plugin.pm user_regex, realm_regex, groupname_regex; PVE/AccessControl.pm verify_rolename, check_path
-# A comma or semicolon would be in the file, and split the name wherever it stands in a list.
-_USER = re.compile(r"[^\s:/!,;]+")
-_REALM = re.compile(r"[A-Za-z][A-Za-z0-9.\-_]+")
-_PLAIN = re.compile(r"[A-Za-z0-9.\-_]+")
 _UNIX = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
-_PATH = re.compile(
-    r"/|/access|/access/(groups|realm)(/[A-Za-z0-9._-]+)?|/nodes(/[A-Za-z0-9._-]+)?|/pool(/[A-Za-z0-9._-]+){0,3}"
-    r"|/sdn|/sdn/(controllers|dns|fabrics|ipams|prefix-lists|route-maps)(/[A-Za-z0-9_-]+)?"
-    r"|/sdn/zones(/[A-Za-z0-9._-]+){0,2}|/sdn/zones(/[A-Za-z0-9._-]+){2}/[1-9][0-9]{0,3}"
-    r"|/storage(/[A-Za-z0-9._-]+)?|/vms(/[1-9][0-9]{2,})?|/mapping(/[A-Za-z0-9._-]+){0,2}"
-)
 
 
 def find_mistakes(wanted: Declaration, identity: Mapping[str, Any], now: float) -> list[str]:
@@ -49,7 +46,7 @@ def find_mistakes(wanted: Declaration, identity: Mapping[str, Any], now: float) 
         found += _user(wish, wanted, known, now)
     found += _repeated((wish.userid, wish.place) for wish in wanted.users)
     for group in wanted.groups:
-        found += _plain_id(group.id, f"{group.place}.id", "group")
+        found += _name("group", f"{group.place}.id", group.id)
         found += _grants(group.roles or (), known)
     found += _repeated((group.id, group.place) for group in wanted.groups)
     found += _roles(wanted, known)
@@ -62,13 +59,20 @@ def find_mistakes(wanted: Declaration, identity: Mapping[str, Any], now: float) 
     return found
 
 
+def find_doubts(wanted: Declaration) -> list[str]:
+    """What is well formed and yet may be refused, one sentence each."""
+    found = (unknown_path(f"{grant.place}.path", grant.path) for grant in wanted.grants)
+    return [sentence for sentence in found if sentence]
+
+
 class _Known:
     """The names that may be used: those that exist, and those that are declared."""
 
     def __init__(self, wanted: Declaration, identity: Mapping[str, Any]) -> None:
         self.groups = {row["groupid"] for row in identity["groups"]} | {group.id for group in wanted.groups}
         self.special = {row["roleid"] for row in identity["roles"] if row["special"]}
-        self.roles = {row["roleid"] for row in identity["roles"]} | {role.id for role in wanted.roles}
+        self.existing_roles = {row["roleid"] for row in identity["roles"]}
+        self.roles = self.existing_roles | {role.id for role in wanted.roles}
         self.realms = {row["realm"]: row for row in identity["realms"]}
         self.users = {row["userid"] for row in identity["users"]}
         self.privs = {priv for row in identity["roles"] if row["roleid"] == ADMINISTRATOR for priv in row["privs"]}
@@ -83,9 +87,9 @@ def _repeated(items: Any) -> Iterator[str]:
         first.setdefault(name, place)
 
 
-def _plain_id(name: str, place: str, what: str) -> Iterator[str]:
-    if not _PLAIN.fullmatch(name):
-        yield f"{place} {name!r} is no name of a {what}: use letters, digits, . - and _ only"
+def _name(kind: Kind, place: str, name: str) -> Iterator[str]:
+    if mistake := name_mistake(kind, place, name):
+        yield mistake
 
 
 def _user(wish: UserWish, wanted: Declaration, known: _Known, now: float) -> Iterator[str]:
@@ -111,13 +115,9 @@ def _user(wish: UserWish, wanted: Declaration, known: _Known, now: float) -> Ite
 
 def _user_id(wish: UserWish, known: _Known) -> Iterator[str]:
     name, _at, realm = wish.userid.rpartition("@")
-    if not _USER.fullmatch(name):
-        yield f"{wish.place}.id {name!r} is no user name: it must not be empty, nor hold blanks or any of : / ! , ;"
-    elif not 3 <= len(wish.userid) <= 64:
-        yield f"{wish.place}.id: {wish.userid} must have 3 to 64 characters together with its realm"
-    if not _REALM.fullmatch(realm):
-        yield f"{wish.place}.realm {realm!r} is no name of a realm"
-    elif realm not in known.realms:
+    mistakes = [*_name("account", f"{wish.place}.id", name), *_name("realm", f"{wish.place}.realm", realm)]
+    yield from mistakes or _name("user", f"{wish.place}.id", wish.userid)
+    if not mistakes and realm not in known.realms:
         yield f"{wish.place}.realm names the realm {realm}, which does not exist: {_list(known.realms)} do"
     if wish.unix and not _UNIX.fullmatch(name):
         yield f"{wish.place}.id {name!r} cannot be a Unix account: use lower-case letters, digits, - and _"
@@ -148,16 +148,13 @@ def _password(wish: UserWish, wanted: Declaration, known: _Known) -> Iterator[st
 
 def _grants(grants: tuple[Grant, ...], known: _Known) -> Iterator[str]:
     for grant in grants:
-        if not _PATH.fullmatch(grant.path):
-            yield f"{grant.place}.path {grant.path!r} is no path that permissions can stand on, such as / or /vms/100"
         if grant.role not in known.roles:
             yield f"{grant.place}.role names the role {grant.role}, which neither exists nor is declared in roles"
     yield from _repeated((f"the role {grant.role} on {grant.path}", grant.place) for grant in grants)
 
 
 def _token(token: TokenWish, wanted: Declaration, known: _Known, owner: UserWish, now: float) -> Iterator[str]:
-    if not _REALM.fullmatch(token.id):
-        yield f"{token.place}.id {token.id!r} is no name of a token: use a letter, then letters, digits, . - or _"
+    yield from _name("token name", f"{token.place}.id", token.id)
     if token.expire and token.expire <= now:
         yield f"{token.place}.expire lies in the past ({rfc3339(token.expire)}): choose a later date"
     days = wanted.token_max_days
@@ -182,9 +179,11 @@ def _break_glass(wish: UserWish, known: _Known) -> Iterator[str]:
 
 def _roles(wanted: Declaration, known: _Known) -> Iterator[str]:
     for role in wanted.roles:
-        yield from _plain_id(role.id, f"{role.place}.id", "role")
-        if role.id in known.special or role.id.upper().startswith("PVE"):
-            yield f"{role.place}.id {role.id} is a name of Proxmox VE itself: choose another one"
+        yield from _name("role", f"{role.place}.id", role.id)
+        if role.id in known.special:
+            yield f"{role.place}.id {role.id} is a role of Proxmox VE itself: choose another name"
+        elif role.id not in known.existing_roles and (reserved := reserved_role_mistake(f"{role.place}.id", role.id)):
+            yield reserved
         for priv in role.privs or ():
             if known.privs and priv not in known.privs:
                 yield f"{role.place}.privs names {priv}, which is no privilege of this Proxmox VE"
@@ -195,9 +194,7 @@ def _shared(wanted: Declaration) -> Iterator[str]:
     declared = {wish.userid: wish for wish in wanted.users}
     for number, name in enumerate(wanted.shared_accounts):
         place = f"shared_accounts[{number}]"
-        user, _at, realm = name.rpartition("@")
-        if not _USER.fullmatch(user) or not _REALM.fullmatch(realm):
-            yield f"{place} {name!r} is no user id: write it as name@realm"
+        yield from _name("user", place, name)
         if name in declared:
             wish = declared[name]
             what = {PERSON: "a person", SERVICE: "a service account"}.get(wish.kind, "the break-glass account")

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.pve.audit.plugins.module_utils._identity.access import ROOT
 from ansible_collections.pve.audit.plugins.module_utils._identity.change import (
     Change,
     Phase,
@@ -22,6 +21,7 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.plan.declarati
     TokenWish,
     UserWish,
 )
+from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT
 from ansible_collections.pve.audit.plugins.module_utils._model.texts import plain_text
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
 

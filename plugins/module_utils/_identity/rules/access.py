@@ -7,14 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.pve.audit.plugins.module_utils._identity.access import (
-    ADMINISTRATOR,
-    ROOT,
-    acl_object,
-    realm_of,
-    split_token,
-)
+from ansible_collections.pve.audit.plugins.module_utils._identity.access import ADMINISTRATOR, acl_object
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.base import Facts, Hit, Row, Rule
+from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT, realm_of, split_token
 from ansible_collections.pve.audit.plugins.module_utils._model.texts import counted, some
 
 

@@ -11,13 +11,11 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from ansible_collections.pve.audit.plugins.module_utils._identity.access import (
-    ROOT,
     Account,
     Directory,
     can_become_administrator,
     directory_of,
     is_active,
-    realm_of,
 )
 from ansible_collections.pve.audit.plugins.module_utils._identity.activity import (
     Activity,
@@ -25,6 +23,7 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.activity impor
     tally_activity,
 )
 from ansible_collections.pve.audit.plugins.module_utils._identity.policy import Policy
+from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT, realm_of
 
 Row = Mapping[str, Any]
 

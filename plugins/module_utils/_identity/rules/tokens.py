@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.pve.audit.plugins.module_utils._identity.access import ROOT
 from ansible_collections.pve.audit.plugins.module_utils._identity.activity import covers
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.base import Facts, Hit, Row, Rule
+from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
 
 

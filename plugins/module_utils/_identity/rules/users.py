@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.pve.audit.plugins.module_utils._identity.access import ROOT, realm_of
 from ansible_collections.pve.audit.plugins.module_utils._identity.activity import (
     concurrent_addresses,
     covers,
 )
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.base import Facts, Hit, Row, Rule
+from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT, realm_of
 from ansible_collections.pve.audit.plugins.module_utils._model.texts import some
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
 

@@ -15,7 +15,6 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.access import 
     directory_of,
     is_administrator,
     privileges_of,
-    split_token,
 )
 from ansible_collections.pve.audit.plugins.module_utils._pve.identity import read_identity
 from tests.lab.permissions import Permissions
@@ -127,21 +126,6 @@ def test_privileges_are_those_of_the_simulator(
     for who in (*USERS, *TOKENS):
         for path in PATHS:
             assert set(privileges_of(directory, who, path)) == set(other.of(who, path)), (who, path)
-
-
-@pytest.mark.parametrize(
-    ("who", "parts"),
-    [
-        ("alice@pve", None),
-        ("alice@pve!ci", ("alice@pve", "ci")),
-        ("a!b@pve", None),
-        ("a!b@pve!ci", ("a!b@pve", "ci")),
-        ("a@b@pve!ci", ("a@b@pve", "ci")),
-        ("", None),
-    ],
-)
-def test_split_token(who: str, parts: tuple[str, str] | None) -> None:
-    assert split_token(who) == parts
 
 
 @pytest.mark.parametrize(

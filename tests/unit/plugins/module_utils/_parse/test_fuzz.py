@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from ansible_collections.pve.audit.plugins.module_utils._evidence.mixed import EventParser
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
+from ansible_collections.pve.audit.plugins.module_utils._model.names import split_userid
 from ansible_collections.pve.audit.plugins.module_utils._parse.access import parse_access
 from ansible_collections.pve.audit.plugins.module_utils._parse.index import parse_index
 from ansible_collections.pve.audit.plugins.module_utils._parse.journal import parse_journal_line, parse_journal_record
@@ -29,7 +30,7 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.messages import r
 from ansible_collections.pve.audit.plugins.module_utils._parse.redact import redact, redact_query
 from ansible_collections.pve.audit.plugins.module_utils._parse.status import STATES, task_state
 from ansible_collections.pve.audit.plugins.module_utils._parse.task import parse_task, task_event
-from ansible_collections.pve.audit.plugins.module_utils._parse.upid import log_path, parse_upid, split_userid
+from ansible_collections.pve.audit.plugins.module_utils._parse.upid import log_path, parse_upid
 
 LINES = 400  # for each example
 EXAMPLES = 30  # for each parser

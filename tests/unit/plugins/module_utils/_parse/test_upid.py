@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.names import split_userid
 from ansible_collections.pve.audit.plugins.module_utils._parse.upid import (
     log_path,
     parse_upid,
-    split_userid,
     user_fields,
 )
 

@@ -408,8 +408,8 @@ def test_the_last_administrator_stays(lab: Simulator) -> None:
         (role, {"roleid": "a/b"}, "roleid 'a/b' is not the name of a role"),
         (
             acl,
-            {"path": "/vms/7", "type": "group", "ugid": "admins", "roleid": "Administrator"},
-            "path '/vms/7' is none",
+            {"path": "/vms:7", "type": "group", "ugid": "admins", "roleid": "Administrator"},
+            "path '/vms:7' has characters that no path has",
         ),
         (acl, {"path": "/", "type": "token", "ugid": "svc@pve", "roleid": "PVEAdmin"}, "not the full name of a token"),
         (
@@ -448,7 +448,7 @@ REFUSALS: list[tuple[str, ModuleType, Record, type[errors.AuditError], str]] = [
         errors.InputError,
         "userid 'carl' is not the name of a user: write it with the realm",
     ),
-    ("root@pam", user, {"userid": ""}, errors.InputError, "userid '' is not one name"),
+    ("root@pam", user, {"userid": ""}, errors.InputError, "userid '' is not the name of a user"),
     ("root@pam", user, {"userid": "new@pve", "expire": "soon"}, errors.InputError, "expire: 'soon' is no date"),
     (
         "root@pam",
@@ -549,7 +549,14 @@ REFUSALS: list[tuple[str, ModuleType, Record, type[errors.AuditError], str]] = [
         "grant PVEAuditor on /vms .* 500 .*nobody@pve",
     ),
     ("root@pam", acl, {**NEW_GRANT, "roleid": "NoSuch"}, errors.RefusedError, "grant NoSuch on /vms .* 500 .*NoSuch"),
-    ("root@pam", acl, {**NEW_GRANT, "path": "/nosuch/x"}, errors.InputError, "path '/nosuch/x' is none on which"),
+    ("root@pam", acl, {**NEW_GRANT, "path": "/nosuch:x"}, errors.InputError, "path '/nosuch:x' has characters"),
+    (
+        "root@pam",
+        acl,
+        {**NEW_GRANT, "path": "/nosuch/x"},
+        errors.RefusedError,
+        "400 path: invalid ACL path '/nosuch/x'",
+    ),
     ("root@pam", acl, {**NEW_GRANT, "path": ""}, errors.InputError, "path is empty"),
     (
         "root@pam",

@@ -158,7 +158,7 @@ START = [
     grant("breakglass@pve", "Administrator", kind="user"),
     grant("admins", "Administrator"),
 ]
-ROBOT = user("terraform@pve", groups=["admins"], tokens=[token("t")])
+ROBOT = user("terraform@pve", groups=["admins"], tokens=[token("ci")])
 PAM_FACTS = {"pve1": {"unix_users": {"alice": {"usable_password": True}, "root": {"usable_password": True}}}}
 DISABLED_ROOT = {"pve1": {"unix_users": {"root": {"usable_password": False}}}}
 
@@ -651,7 +651,7 @@ def test_there_are_many_ways() -> None:
 
 
 BEST = "Administrator"
-TOKEN_ROOT = two(has("root@pam", enable=True, tokens=[token("t")]))
+TOKEN_ROOT = two(has("root@pam", enable=True, tokens=[token("ci")]))
 
 
 class Plan(NamedTuple):
@@ -764,7 +764,7 @@ RIGHT = [
         as_automation(root_locked=True, nodes=DISABLED_ROOT, break_glass=None),
     ),
     Plan(
-        "root's token is good when its password is locked", TOKEN_ROOT, HARMLESS, as_root(token="t", root_locked=True)
+        "root's token is good when its password is locked", TOKEN_ROOT, HARMLESS, as_root(token="ci", root_locked=True)
     ),
     Plan(
         "one expires soon, and one does not",

@@ -394,26 +394,26 @@ def test_applied_changes_make_what_is_declared() -> None:
 
 
 MISTAKES: list[tuple[Declared, str]] = [
-    ({"people": [{"id": "a b"}]}, "people[0].id 'a b' is no user name"),
-    ({"people": [{"id": ""}]}, "people[0].id '' is no user name"),
-    ({"people": [{"id": "a:b"}]}, "people[0].id 'a:b' is no user name"),
-    ({"people": [{"id": "a,b"}]}, "people[0].id 'a,b' is no user name"),
+    ({"people": [{"id": "a b"}]}, "people[0].id 'a b' is not one name"),
+    ({"people": [{"id": ""}]}, "people[0].id '' is not a user name without its realm: it must not be empty"),
+    ({"people": [{"id": "a:b"}]}, "people[0].id 'a:b' is not a user name"),
+    ({"people": [{"id": "a,b"}]}, "people[0].id 'a,b' is not one name"),
     (
         {"people": [{"id": "a;b"}]},
-        "people[0].id 'a;b' is no user name: it must not be empty, nor hold blanks or any of : /",
+        "people[0].id 'a;b' is not one name: give it without blanks, commas and semicolons",
     ),
-    ({"service_accounts": [{"id": "a,b"}]}, "service_accounts[0].id 'a,b' is no user name"),
-    ({"break_glass": {"id": "a;b"}}, "break_glass.id 'a;b' is no user name"),
-    ({"shared_accounts": ["a,b@pve"]}, "shared_accounts[0] 'a,b@pve' is no user id"),
-    ({"groups": [{"id": "a,b"}]}, "groups[0].id 'a,b' is no name of a group"),
-    ({"roles": [{"id": "a;b"}]}, "roles[0].id 'a;b' is no name of a role"),
+    ({"service_accounts": [{"id": "a,b"}]}, "service_accounts[0].id 'a,b' is not one name"),
+    ({"break_glass": {"id": "a;b"}}, "break_glass.id 'a;b' is not one name"),
+    ({"shared_accounts": ["a,b@pve"]}, "shared_accounts[0] 'a,b@pve' is not one name"),
+    ({"groups": [{"id": "a,b"}]}, "groups[0].id 'a,b' is not one name"),
+    ({"roles": [{"id": "a;b"}]}, "roles[0].id 'a;b' is not one name"),
     ({"people": [{"id": "a@pve"}]}, "people[0].id 'a@pve' holds an @: write the name only"),
-    ({"people": [{"id": "x" * 70}]}, "must have 3 to 64 characters"),
+    ({"people": [{"id": "x" * 70}]}, "in at most 64 characters"),
     ({"people": [{"id": "bob"}, {"id": "alice"}, {"id": "bob"}]}, "people[2] declares bob@pve again: it is people[0]"),
     ({"people": [{"id": "svc"}], "service_accounts": [{"id": "svc"}]}, "service_accounts[0] declares svc@pve again"),
     ({"people": [{"id": "bob"}], "break_glass": {"id": "bob"}}, "break_glass declares bob@pve again"),
     ({"people": [{"id": "bob", "realm": "corp"}]}, "people[0].realm names the realm corp, which does not exist"),
-    ({"people": [{"id": "bob"}], "realm": "c/rp"}, "people[0].realm 'c/rp' is no name of a realm"),
+    ({"people": [{"id": "bob"}], "realm": "c/rp"}, "people[0].realm 'c/rp' is not the name of a realm"),
     (
         {"people": [{"id": "bob", "groups": ["nosuch"]}]},
         "people[0].groups names the group nosuch, which neither exists",
@@ -428,15 +428,16 @@ MISTAKES: list[tuple[Declared, str]] = [
     ({"people": [{"id": "bob", "realm": "ldap", "password": SECRET}]}, "the realm ldap keeps its passwords elsewhere"),
     ({"people": [{"id": "Bob", "unix": True}]}, "people[0].id 'Bob' cannot be a Unix account"),
     ({"people": [{"id": "root", "realm": "pam"}]}, "people[0]: root@pam is nobody in particular"),
-    ({"groups": [{"id": "a b"}]}, "groups[0].id 'a b' is no name of a group"),
+    ({"groups": [{"id": "a b"}]}, "groups[0].id 'a b' is not one name"),
+    ({"groups": [{"id": "gr/p"}]}, "groups[0].id 'gr/p' is not the name of a group"),
     ({"groups": [{"id": "ops"}, {"id": "ops"}]}, "groups[1] declares ops again: it is groups[0]"),
     (
         {"groups": [{"id": "ops", "roles": [{"path": "/", "role": "Nope"}]}]},
         "groups[0].roles[0].role names the role Nope",
     ),
     (
-        {"groups": [{"id": "ops", "roles": [{"path": "/x", "role": "PVEAuditor"}]}]},
-        "groups[0].roles[0].path '/x' is no path",
+        {"groups": [{"id": "ops", "roles": [{"path": "/x:y", "role": "PVEAuditor"}]}]},
+        "groups[0].roles[0].path '/x:y' has characters that no path has",
     ),
     (
         {
@@ -449,13 +450,13 @@ MISTAKES: list[tuple[Declared, str]] = [
         },
         "groups[0].roles[1] declares the role PVEAuditor on /vms again",
     ),
-    ({"roles": [{"id": "PVEmine"}]}, "roles[0].id PVEmine is a name of Proxmox VE itself"),
-    ({"roles": [{"id": "Administrator"}]}, "roles[0].id Administrator is a name of Proxmox VE itself"),
+    ({"roles": [{"id": "PVEmine"}]}, "roles[0].id 'PVEmine' cannot be created: Proxmox VE keeps"),
+    ({"roles": [{"id": "Administrator"}]}, "roles[0].id Administrator is a role of Proxmox VE itself"),
     ({"roles": [{"id": "R", "privs": ["No.Such"]}]}, "roles[0].privs names No.Such"),
     ({"roles": [{"id": "R"}, {"id": "R"}]}, "roles[1] declares R again"),
     (
         {"service_accounts": [{"id": "svc", "tokens": [{"id": "1x"}]}]},
-        "service_accounts[0].tokens[0].id '1x' is no name of a token",
+        "service_accounts[0].tokens[0].id '1x' is not the name of a token",
     ),
     (
         {"service_accounts": [{"id": "svc", "tokens": [{"id": "ab"}, {"id": "ab"}]}]},
@@ -486,7 +487,7 @@ MISTAKES: list[tuple[Declared, str]] = [
         {"people": [{"id": "bob"}], "shared_accounts": ["bob@pve"]},
         "shared_accounts[0] would disable bob@pve, which is a person",
     ),
-    ({"shared_accounts": ["root"]}, "shared_accounts[0] 'root' is no user id"),
+    ({"shared_accounts": ["root"]}, "shared_accounts[0] 'root' is not the name of a user"),
     ({"shared_accounts": ["root@pam", "root@pam"]}, "shared_accounts[1] declares root@pam again"),
     ({"tfa_realms": {"corp": "oath"}}, "tfa_realms.corp: the realm corp does not exist"),
     ({"tfa_realms": {"pve": "sms"}}, "tfa_realms.pve is 'sms'"),
@@ -511,3 +512,9 @@ def test_all_mistakes_are_told_at_once() -> None:
     with pytest.raises(DeclarationError, match=r"2 mistakes: .*; ") as caught:
         plan_identity(BASE, {"people": [{"id": "a b"}], "undeclared": "burn"}, NOW)
     assert len(caught.value.mistakes) == 2
+
+
+def test_a_path_that_is_not_known_is_a_warning_with_its_place() -> None:
+    roles = [{"path": "/vms", "role": "PVEAuditor"}, {"path": "/sdn/new/", "role": "PVEAuditor"}]
+    (warning,) = plan_identity(BASE, {"groups": [{"id": "ops", "roles": roles}]}, NOW).warnings
+    assert warning.startswith("groups[0].roles[1].path '/sdn/new' is none on which Proxmox VE 9.2 grants anything")
