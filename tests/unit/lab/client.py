@@ -9,7 +9,6 @@ import gzip
 import http.client
 import json
 import ssl
-import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -19,12 +18,11 @@ from tests.lab.simulator import Simulator
 
 @dataclass(frozen=True)
 class Got:
-    """An answer; `seconds` is how long it took."""
+    """An answer."""
 
     status: int
     reason: str
     body: Any
-    seconds: float
 
     @property
     def data(self) -> Any:
@@ -36,7 +34,6 @@ def get(simulator: Simulator, path: str, token: str = "audit@pve!report", header
     """GET below /api2/json with an API token, or with the headers given."""
     context = ssl.create_default_context(cafile=str(simulator.ca_path))
     connection = http.client.HTTPSConnection(simulator.host, simulator.port, timeout=20, context=context)
-    started = time.monotonic()
     try:
         connection.request("GET", f"/api2/json{path}", headers=headers or simulator.token_header(token))
         response = connection.getresponse()
@@ -46,7 +43,7 @@ def get(simulator: Simulator, path: str, token: str = "audit@pve!report", header
     if response.headers.get("Content-Encoding") == "gzip":
         raw = gzip.decompress(raw)
     body = json.loads(raw) if raw and "json" in response.headers.get("Content-Type", "") else None
-    return Got(response.status, response.reason, body, time.monotonic() - started)
+    return Got(response.status, response.reason, body)
 
 
 def ticket_headers(simulator: Simulator, user: str) -> dict[str, str]:
@@ -67,7 +64,6 @@ def call(
     body = urlencode(data or {}) if method in ("POST", "PUT") else None
     if body:
         headers["Content-Type"] = "application/x-www-form-urlencoded"
-    started = time.monotonic()
     try:
         connection.request(method, f"/api2/json{path}", body=body, headers=headers)
         response = connection.getresponse()
@@ -75,7 +71,7 @@ def call(
     finally:
         connection.close()
     parsed = json.loads(raw) if raw and "json" in response.headers.get("Content-Type", "") else None
-    return Got(response.status, response.reason, parsed, time.monotonic() - started)
+    return Got(response.status, response.reason, parsed)
 
 
 def all_tasks(simulator: Simulator, query: str = "") -> list[dict[str, Any]]:

@@ -374,7 +374,7 @@ ACTIONS = st.one_of(
 )
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=600, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(ACTIONS, min_size=5, max_size=50))
 def test_any_interleaving_keeps_each_seen_line_once(actions: list[tuple[str, Any]]) -> None:
     """The oracle knows what PVE wrote and what a harvest that came to its end could see."""

@@ -110,7 +110,7 @@ def text_of(members: dict[str, list[str]], entries: list[tuple[bool, str, str, s
     return "\n".join(lines)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     members=st.fixed_dictionaries(
         {name: st.lists(st.sampled_from(USERS), unique=True) for name in ("g1", "g2")},

@@ -56,7 +56,7 @@ SEEDS = [
 ]
 NOISE = ["", " ", ":", "::", "%", "%3A", '"', "'", "\\", "[", "]", "=", "&", "!", "@", "/", "\n", "\r", "\0", "\x1b[31m", "é", "日",
          "\udce9", "\ud800", "٣", "9" * 30, "-", "--", "{{ x }}", "<script>", "=cmd|' '!A0", " msg=", " user=", "#012", "\u2028"]  # fmt: skip
-RELAXED = settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+RELAXED = settings(max_examples=EXAMPLES, database=None, suppress_health_check=list(HealthCheck))
 SEED = st.integers(min_value=0, max_value=2**32)
 EXTRA = st.lists(st.text(max_size=12), min_size=1, max_size=8)
 
@@ -253,7 +253,7 @@ def test_no_reader_of_messages_raises(seed: int, extra: list[str]) -> None:
 
 @pytest.mark.parametrize("function", [split_userid, client_ip, task_state, redact, redact_query])
 def test_any_text_is_taken(function: Callable[[str], object]) -> None:
-    @settings(max_examples=500, deadline=None, database=None)
+    @settings(max_examples=500, database=None)
     @given(st.text(alphabet=st.characters()))
     def run(text: str) -> None:
         function(text)
@@ -280,6 +280,6 @@ def test_enough_lines_are_made() -> None:
         "password" + "=" * 100_000,
     ],
 )
-def test_long_lines_take_no_time(line: str) -> None:
+def test_long_lines_are_read(line: str) -> None:
     for source in ("auto", "task", "access", "journal"):
         EventParser(source, "pve1", REFERENCE).read([line])

@@ -60,7 +60,7 @@ def facts(ring: Ring) -> tuple[int, int | None, int]:
     return ring.records, ring.oldest, ring.broken
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.lists(RECORDS | st.sampled_from([None, 5, []]), max_size=12), FILTERS)
 @example([record(1, "qmstart", None), record(1, "qmstart", 5)], TaskFilter(since=T0 + 80))
 @example([record(1, "qmstart", 5), record(1, "qmstart", None)], TaskFilter(since=T0 + 80))

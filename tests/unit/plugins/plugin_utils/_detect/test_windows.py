@@ -168,7 +168,7 @@ COMPARISONS = {
 }
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(
     ROWS,
     st.integers(1, 20),
@@ -188,7 +188,7 @@ def test_equals_the_oracle(
     assert sorted(found, key=lambda row: row[:2]) == oracle(rows, span, kind, COMPARISONS[name](limit))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(ROWS, st.randoms(use_true_random=False))
 def test_order_of_input_does_not_matter(rows: list[tuple[int, int | None, str]], random: Any) -> None:
     rule = window_rule("event_count", 10, {"gte": 2}, ["user.name"])

@@ -217,7 +217,7 @@ def with_few() -> dict[str, Any]:
     return identity
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(
     changes=st.lists(st.one_of(SWITCH, DELETE, MEMBER, CREATE, GRANT), min_size=1, max_size=6),
     start=st.sampled_from((working, with_few)),
@@ -240,7 +240,7 @@ def with_pia() -> dict[str, Any]:
     return identity
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     changes=st.lists(st.one_of(SWITCH, DELETE, MEMBER, CREATE, GRANT, EXPIRE), max_size=4),
     start=st.sampled_from((working, with_few, with_pia)),
@@ -272,7 +272,7 @@ def test_only_those_who_are_known_to_be_people_are_relied_on(
         check(identity, changes, context)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     people=st.lists(st.sampled_from(("alice", "bob", "admin", "new")), unique=True, min_size=1),
     groups=st.lists(st.sampled_from(("admins", "ops")), unique=True),
