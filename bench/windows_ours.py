@@ -13,8 +13,9 @@ from pathlib import Path
 
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339, to_epoch
+from ansible_collections.pve.audit.plugins.module_utils._model.window import Window
 from ansible_collections.pve.audit.plugins.module_utils._parse.upid import user_fields
-from ansible_collections.pve.audit.plugins.plugin_utils._detect.windows import Window, find_windows, window_rule
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.windows import find_windows, window_rule
 from bench.synthetic_events import MORE_THAN, TIMESPAN, Found, synthetic_events
 
 

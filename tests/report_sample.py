@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.findings import find_identity_findings
+from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339, to_epoch
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.anomalies import check_rules, find_anomalies
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.hours import working_hours
@@ -117,38 +118,16 @@ def build_events(extra: int = 0) -> list[dict[str, Any]]:
     return sorted(events, key=lambda event: str(event.get("@timestamp", "")), reverse=True)
 
 
-def build_coverage(complete: bool) -> list[dict[str, Any]]:
+def build_coverage(complete: bool) -> list[Coverage]:
     """Three nodes seen whole; unless `complete`, one with a turned ring and one offline besides."""
-    rows = [
-        {
-            "node": f"pve{i}",
-            "source": "pve.task",
-            "complete": True,
-            "from": SINCE,
-            "until": NOW,
-            "oldest": SINCE,
-            "records": 100,
-            "reasons": [],
-        }
-        for i in (1, 2, 3)
-    ]
+    since, now = to_epoch(SINCE), to_epoch(NOW)
+    rows = [Coverage(f"pve{i}", start=since, end=now, oldest=since, records=100) for i in (1, 2, 3)]
     if not complete:
         oldest = "2026-11-18T09:30:00Z"
-        turned = {"code": "ring_turned", "message": f"the node has kept nothing that ended before {oldest}"}
-        rows[2] = {**rows[2], "complete": False, "from": oldest, "oldest": oldest, "reasons": [turned]}
-        reason = {"code": "node_offline", "message": "the cluster says that the node is offline " + HOSTILE[0]}
-        rows.append(
-            {
-                "node": "pve4",
-                "source": "pve.task",
-                "complete": False,
-                "from": None,
-                "until": None,
-                "oldest": None,
-                "records": 0,
-                "reasons": [reason],
-            }
-        )
+        rows[2].start = rows[2].oldest = to_epoch(oldest)
+        rows[2].add_reason("ring_turned", f"the node has kept nothing that ended before {oldest}")
+        rows.append(Coverage("pve4"))
+        rows[3].add_reason("node_offline", "the cluster says that the node is offline " + HOSTILE[0])
     return rows
 
 
@@ -197,9 +176,9 @@ def build_controls() -> list[dict[str, Any]]:
 def build(*, complete: bool = False, empty: bool = False, extra: int = 0) -> dict[str, Any]:
     """The facts that the templates read."""
     events = [] if empty else build_events(extra)
-    findings = find_anomalies(events, check_rules(None, None, working_hours(None, "Europe/Berlin")))
+    found = find_anomalies(events, check_rules(None, None, working_hours(None, "Europe/Berlin")))
     summary = summarise(
-        events, findings, build_coverage(complete), since=SINCE, until=NOW, now=NOW, timezone="Europe/Berlin"
+        events, found, build_coverage(complete), since=SINCE, until=NOW, now=NOW, timezone="Europe/Berlin"
     )
     texts = [f"step {i}: removing volume local-lvm:vm-{i}-disk-0" for i in range(80)]
     logs = [
@@ -213,7 +192,7 @@ def build(*, complete: bool = False, empty: bool = False, extra: int = 0) -> dic
     ]
     return {
         "pve_audit_report_events": events,
-        "pve_audit_report_findings": findings,
+        "pve_audit_report_findings": [finding.as_dict() for finding in found],
         "pve_audit_report_summary": summary,
         "pve_audit_report_logs": logs,
         "pve_audit_report_identities": {} if empty else build_identities(complete),

@@ -235,7 +235,8 @@ def anomalies(
     """See DOCUMENTATION. Raises AnsibleFilterError with one sentence."""
     try:
         hours = check_hours(working_hours, timezone)
-        return find_anomalies(require_events(events), check_rules(rules, extra_rules, hours))
+        found = find_anomalies(require_events(events), check_rules(rules, extra_rules, hours))
+        return [finding.as_dict() for finding in found]
     except ValueError as error:
         raise AnsibleFilterError(f"pve.audit.anomalies: {error}") from error
 

@@ -136,23 +136,17 @@ _value:
       type: str
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.event import require_events
+from ansible_collections.pve.audit.plugins.module_utils._model.shape import read_list
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
 from ansible_collections.pve.audit.plugins.plugin_utils._spot_check.sample import SampleOptions, draw_sample
-
-
-def _coverage(value: object) -> list[Any]:
-    rows = list(value) if isinstance(value, (list, tuple)) else [value]
-    if not all(isinstance(row, Mapping) for row in rows):
-        raise InputError("coverage must be the list that pve.audit.tasks_info returned")
-    return rows
 
 
 def spot_sample_filter(
@@ -174,7 +168,7 @@ def spot_sample_filter(
             now=clock,
             since=since or None,
             until=until or None,
-            coverage=_coverage(coverage),
+            coverage=read_list(coverage, "coverage", Coverage.from_dict),
         )
     except (ValueError, TypeError) as error:
         raise AnsibleFilterError(f"pve.audit.spot_sample: {error}") from error

@@ -24,7 +24,7 @@ options:
     elements: dict
     required: true
   findings:
-    description: Findings, as the filter P(pve.audit.anomalies#filter) makes them.
+    description: Findings, as the filter P(pve.audit.anomalies#filter) makes them. One of another shape is refused.
     type: list
     elements: dict
     default: []
@@ -140,22 +140,18 @@ _value:
       elements: str
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.event import require_events
+from ansible_collections.pve.audit.plugins.module_utils._model.finding import Finding
+from ansible_collections.pve.audit.plugins.module_utils._model.shape import read_list
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
 from ansible_collections.pve.audit.plugins.plugin_utils._report.summary import summarise
-
-
-def _rows(value: object, name: str) -> list[Any]:
-    if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__iter__"):
-        raise InputError(f"{name} must be a list, not {type(value).__name__}")
-    return list(value)
 
 
 def summary_filter(
@@ -172,8 +168,8 @@ def summary_filter(
     try:
         return summarise(
             require_events(events),
-            _rows(findings, "findings"),
-            _rows(coverage, "coverage"),
+            read_list(findings, "findings", Finding.from_dict),
+            read_list(coverage, "coverage", Coverage.from_dict),
             since=since or None,
             until=until or None,
             now=clock,

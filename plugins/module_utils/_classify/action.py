@@ -31,9 +31,6 @@ from dataclasses import dataclass
 
 from ansible_collections.pve.audit.plugins.module_utils._classify.catalogue import ROWS
 
-SEVERITIES: tuple[str, ...] = ("critical", "high", "medium", "low", "info")
-"""All severity classes, the gravest first."""
-
 CATEGORIES: frozenset[str] = frozenset(
     {"authentication", "configuration", "file", "host", "iam", "network", "package", "process", "session", "web"}
 )
@@ -106,8 +103,8 @@ class Action:
     """One kind of act.
 
     ``name`` is dotted lower case (``guest.destroy``) or ``other``; ``object_type`` is one of ``OBJECT_TYPES``,
-    ``severity`` one of ``SEVERITIES``, ``category`` one of ``CATEGORIES``. ``known`` is false for what the catalogue
-    does not hold.
+    ``severity`` one of ``SEVERITIES`` (`_model/severity.py`), ``category`` one of ``CATEGORIES``. ``known`` is false
+    for what the catalogue does not hold.
     """
 
     name: str

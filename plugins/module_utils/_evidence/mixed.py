@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, unique_events
 from ansible_collections.pve.audit.plugins.module_utils._parse.access import looks_like_access, parse_access_line
 from ansible_collections.pve.audit.plugins.module_utils._parse.index import parse_index_line
 from ansible_collections.pve.audit.plugins.module_utils._parse.journal import (
@@ -46,21 +46,14 @@ class EventParser:
         (other journal lines, empty lines) give nothing; broken lines give events of kind pipeline_error.
         Raises InputError naming the first item that is of no known kind.
         """
-        events: list[Event] = []
-        places: dict[str, int] = {}
+        return unique_events(event for event in self._each(items) if event is not None)
+
+    def _each(self, items: Iterable[Any]) -> Iterator[Event | None]:
         for number, item in enumerate(items, 1):
             try:
-                event = self.read_item(item)
+                yield self.read_item(item)
             except InputError as err:
                 raise InputError(f"item {number} of the list: {err}") from None
-            if event is None:
-                continue
-            place = places.setdefault(event["event"]["id"], len(events))
-            if place == len(events):
-                events.append(event)
-            elif _rank(event) > _rank(events[place]):
-                events[place] = event
-        return events
 
     def read_item(self, item: object) -> Event | None:
         """The event of one item, or None when it holds no evidence. Raises InputError for an item of no known kind."""
@@ -112,13 +105,3 @@ def _guess(text: str) -> str | None:
     if looks_like_access(text):
         return "access"
     return "journal" if looks_like_journal(text) else None
-
-
-def _rank(event: Event) -> int:
-    """How much an event tells of its task; only events of tasks replace each other."""
-    if event["event"].get("dataset") != "pve.task" or event["event"].get("kind") != "event":
-        return 0
-    facts = event.get("pve", {})
-    if facts.get("state") == "running":
-        return 0
-    return 1 + ("end" in event["event"]) + 2 * ("status" in facts)

@@ -11,10 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, get_field
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, event_time, get_field
 from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT, owner_of
-from ansible_collections.pve.audit.plugins.module_utils._model.time import to_epoch
 
 _MAKES_GUEST = ("guest.create", "guest.restore")
 
@@ -59,13 +57,9 @@ def tally_activity(events: Iterable[Event]) -> ActivityTally:
 
 def _with_user(events: Iterable[Event]) -> Iterator[tuple[float, str, Event]]:
     for event in events:
-        who, text = get_field(event, "user.id"), event.get("@timestamp")
-        if not isinstance(who, str) or not isinstance(text, str):
-            continue
-        try:
-            yield to_epoch(text), who, event
-        except InputError:
-            continue
+        who, moment = get_field(event, "user.id"), event_time(event)
+        if isinstance(who, str) and moment is not None:
+            yield moment, who, event
 
 
 def _note_use(tally: ActivityTally, moment: float, who: str, owner: str, dataset: str, event: Event) -> None:

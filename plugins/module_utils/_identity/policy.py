@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils._model.finding import check_severity
+from ansible_collections.pve.audit.plugins.module_utils._model.severity import check_severity
 from ansible_collections.pve.audit.plugins.module_utils._model.time import parse_duration
 
 # Matched against the whole name before the @, in any case.

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.pve.audit.plugins.module_utils._model import shape
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
 
 REASON_CODES = (
@@ -22,6 +24,8 @@ REASON_CODES = (
     "unknown_node",
     "node_list_incomplete",
 )
+UNEXPLAINED = {"code": "unexplained", "message": "the source says that it is incomplete, but not why"}
+_REMEDY = "take `coverage` of the module that collected"
 
 
 @dataclass
@@ -40,10 +44,36 @@ class Coverage:
     records: int = 0
     reasons: list[dict[str, str]] = field(default_factory=list)
 
+    @classmethod
+    def from_dict(cls, data: object, place: str = "the coverage") -> Coverage:
+        """What `as_dict` gave. A row that is not complete and does not say why gets the reason UNEXPLAINED.
+
+        Raises InputError: which row, which key.
+        """
+        if not isinstance(data, Mapping) or not {"node", "complete"} <= data.keys():
+            raise InputError(f"{place} is not a coverage row: {_REMEDY}")
+        given = {key: value for key, value in data.items() if value is not None}
+        readers: dict[str, Any] = dict.fromkeys(("from", "until", "oldest"), shape.moment)
+        readers |= {"node": shape.text, "source": shape.text, "records": shape.number, "reasons": _reasons}
+        row = {
+            key: shape.read_field(given, key, read, place, _REMEDY)
+            for key, read in readers.items()
+            if key in given or key == "node"
+        }
+        entry = cls(start=row.pop("from", None), end=row.pop("until", None), **row)
+        if data["complete"] is not True and entry.complete:
+            entry.add_reason(**UNEXPLAINED)
+        return entry
+
     @property
     def complete(self) -> bool:
         """True when there is no reason to doubt it."""
         return not self.reasons
+
+    @property
+    def nothing(self) -> bool:
+        """True when nothing was seen at all."""
+        return self.start is None and self.end is None and not self.complete
 
     def add_reason(self, code: str, message: str) -> None:
         """Note why the source is not complete: a code for machines, a sentence for people."""
@@ -61,6 +91,13 @@ class Coverage:
             "records": self.records,
             "reasons": list(self.reasons),
         }
+
+
+def _reasons(value: object) -> list[dict[str, str]]:
+    rows = shape.items(value)
+    if not all(isinstance(row, Mapping) and {"code", "message"} <= row.keys() for row in rows):
+        raise InputError("a list of maps with code and message")
+    return [{key: str(row[key]) for key in ("code", "message")} for row in rows]
 
 
 def incomplete_sentence(coverage: Iterable[Coverage]) -> str:

@@ -17,16 +17,22 @@ An event is a nested dictionary that JSON can carry; what is not known is absent
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.task import rank_record
 
 Event = dict[str, Any]
 
 DATASETS = ("pve.task", "pve.access", "pve.auth", "pve.cluster", "pve.config", "linux.auth")
 OUTCOMES = ("success", "failure", "unknown")
-SEVERITIES = ("info", "low", "medium", "high", "critical")
+
+# How a time such as 2026-11-23T17:40:33Z goes on after its hour: the tail as seconds.
+_SECONDS_OF_TAIL = {f"{second // 60:02}:{second % 60:02}Z": second for second in range(3600)}
+_HOUR = len("2026-11-23T17:")
 
 
 def get_field(event: Mapping[str, Any], path: str) -> Any:
@@ -67,3 +73,56 @@ def require_events(value: object) -> list[Event]:
         if not isinstance(item, Mapping) or not isinstance(item.get("event"), Mapping):
             raise InputError(f"item {number} of the list is not an event: build events with `tasks | pve.audit.events`")
     return events
+
+
+def event_time(event: Mapping[str, Any]) -> float | None:
+    """The event's `@timestamp` as epoch seconds (UTC when it has no offset), or None when none can be read."""
+    try:
+        text = event["@timestamp"]
+        second = _SECONDS_OF_TAIL.get(text[_HOUR:])
+        return _epoch(text) if second is None else _start_of_hour(text[:_HOUR]) + second
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _epoch(text: str) -> float:
+    """Epoch seconds of any RFC 3339 text. Raises TypeError and ValueError."""
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+@lru_cache(maxsize=1 << 14)
+def _start_of_hour(text: str) -> float:
+    """Epoch seconds of the beginning of a time, down to its hour: `2026-11-23T17:`. Raises ValueError.
+
+    Times are mostly written alike, and many share an hour: this is most of the work of reading them.
+    """
+    return _epoch(f"{text}59:59Z") - 3599
+
+
+def rank_event(event: Event) -> int:
+    """How much an event tells of its task, as `rank_record` says; 0 for all others, which are equal."""
+    about = event["event"]
+    if about.get("dataset") != "pve.task" or about.get("kind") != "event":
+        return 0
+    return rank_record(get_field(event, "pve.state"), "end" in about, get_field(event, "pve.status") is not None)
+
+
+def unique_events(events: Iterable[Event]) -> list[Event]:
+    """One event for each `event.id`, at the place of the first: the one that tells more, else the first one.
+
+    Events without an id are all kept.
+    """
+    kept: list[Event] = []
+    places: dict[str, int] = {}
+    for event in events:
+        identity = event["event"].get("id")
+        if not identity or not isinstance(identity, str):
+            kept.append(event)
+            continue
+        place = places.setdefault(identity, len(kept))
+        if place == len(kept):
+            kept.append(event)
+        elif rank_event(event) > rank_event(kept[place]):
+            kept[place] = event
+    return kept

@@ -1,31 +1,95 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The finding: something in the events that a person must look at."""
+"""The finding: something that a person must look at, in the events or in the accounts."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, TypedDict
 
+from ansible_collections.pve.audit.plugins.module_utils._model import shape
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.severity import FINDING_SEVERITIES
 
-Finding = dict[str, Any]
-
-SEVERITY_ORDER = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFO")
+_REMEDY = "build findings with `events | pve.audit.anomalies`"
 
 
-def check_severity(value: object) -> str:
-    """A severity in capitals; `informational` is Sigma's word for INFO.
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a rule found in events.
 
-    Raises InputError for a word that is no severity.
+    `severity` is one of FINDING_SEVERITIES; `start` and `end` are RFC 3339 texts; `count` is the highest measure of
+    one window, `total` the number of events; `values` are the counted values, `group` the fields that the events
+    have in common, `event_ids` the events. RETURN of the filter `anomalies` says the same to users.
     """
-    word = str(value).upper()
-    word = "INFO" if word == "INFORMATIONAL" else word
-    if word not in SEVERITY_ORDER:
-        raise InputError(f"severity {value!r} is unknown: use one of {', '.join(SEVERITY_ORDER)}")
-    return word
+
+    id: str
+    rule: str
+    title: str
+    severity: str
+    type: str = "event_count"
+    sentence: str
+    start: str
+    end: str
+    count: int
+    total: int
+    values: list[Any]
+    group: dict[str, Any]
+    nodes: list[str]
+    event_ids: list[str]
+    remedy: str = ""
+
+    @classmethod
+    def from_dict(cls, data: object, place: str = "the finding") -> Finding:
+        """The finding in `data`, whose other keys do not matter. Raises InputError: which finding, which key."""
+        if not isinstance(data, Mapping):
+            raise InputError(f"{place} is a {type(data).__name__}, not a finding: {_REMEDY}")
+        place = f"{place} ({data['id']})" if isinstance(data.get("id"), str) else place
+        keys = [one.name for one in fields(cls) if one.name in data or one.name not in _OPTIONAL]
+        return cls(**{key: shape.read_field(data, key, _FIELDS[key], place, _REMEDY) for key in keys})
+
+    def as_dict(self) -> dict[str, Any]:
+        """The public form."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+
+class IdentityFinding(TypedDict):
+    """What a rule found in the accounts: it has an object in place of events. Nobody hands it in."""
+
+    id: str
+    rule: str
+    title: str
+    severity: str
+    object: str
+    object_type: str
+    sentence: str
+    remedy: str
+
+
+def _moment(value: object) -> str:
+    shape.moment(value)
+    return str(value)
+
+
+def _severity(value: object) -> str:
+    if value not in FINDING_SEVERITIES:
+        raise InputError(f"one of {', '.join(FINDING_SEVERITIES)}")
+    return str(value)
+
+
+_OPTIONAL = ("type", "remedy")
+_FIELDS: dict[str, Any] = {
+    **dict.fromkeys(("id", "rule", "title", "type", "sentence", "remedy"), shape.text),
+    **dict.fromkeys(("start", "end"), _moment),
+    **dict.fromkeys(("count", "total"), shape.number),
+    **dict.fromkeys(("nodes", "event_ids"), shape.texts),
+    "severity": _severity,
+    "values": shape.items,
+    "group": shape.mapping,
+}
 
 
 def finding_id(rule: str, group: Mapping[str, Any], start: str) -> str:
@@ -36,4 +100,4 @@ def finding_id(rule: str, group: Mapping[str, Any], start: str) -> str:
 
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
     """Worst first; among equals the oldest first."""
-    return sorted(findings, key=lambda item: (SEVERITY_ORDER.index(item["severity"]), item["start"], item["id"]))
+    return sorted(findings, key=lambda item: (FINDING_SEVERITIES.index(item.severity), item.start, item.id))

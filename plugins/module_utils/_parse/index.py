@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
+from ansible_collections.pve.audit.plugins.module_utils._model.task import Task, rank_task
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import EventIds, corrupt_event, decode_line
-from ansible_collections.pve.audit.plugins.module_utils._parse.task import Task, build_task
+from ansible_collections.pve.audit.plugins.module_utils._parse.task import build_task
 from ansible_collections.pve.audit.plugins.module_utils._parse.upid import parse_upid
 
 _LINE = re.compile(r"(UPID:\S+:)(\s.*)?", re.ASCII | re.DOTALL)
@@ -104,13 +105,6 @@ def parse_index(lines: Iterable[str | bytes], node: str) -> IndexResult:
         if rank_task(task) > rank_task(result.tasks[place]):
             result.tasks[place] = task
     return result
-
-
-def rank_task(task: Task) -> int:
-    """How much a record tells of its task: finished with a status is most, a running one least."""
-    if task.get("state") == "running":
-        return 0
-    return 1 + ("endtime" in task) + 2 * ("status" in task)
 
 
 def _is_upid(text: str) -> bool:

@@ -11,17 +11,16 @@ PVE/API2/Cluster.pm.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
+from ansible_collections.pve.audit.plugins.module_utils._model.task import Task
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import scrub
 from ansible_collections.pve.audit.plugins.module_utils._parse.redact import redact
 from ansible_collections.pve.audit.plugins.module_utils._parse.status import RUNNING, outcome, task_state
 from ansible_collections.pve.audit.plugins.module_utils._parse.upid import Upid, parse_upid, user_fields
-
-Task = dict[str, Any]
 
 _LATEST = 0xFFFFFFFF  # the index writes end times with eight hex digits
 
@@ -29,8 +28,6 @@ _LATEST = 0xFFFFFFFF  # the index writes end times with eight hex digits
 def parse_task(record: Mapping[str, Any]) -> Task:
     """A record of the task API, or a task made by this function, as one uniform task.
 
-    Keys: upid, node, pid, pstart, starttime, endtime (absent when unknown), type, id, user (without the token),
-    tokenid (or None), status (absent when unknown) and state. All but the end and the status are read from the UPID.
     Raises InputError when the record has no readable UPID.
     """
     return _uniform(record)[1]
@@ -53,7 +50,7 @@ def _uniform(record: Mapping[str, Any]) -> tuple[Upid, Task]:
 
 def build_task(upid: Upid, endtime: int | None, status: str | None, running: bool) -> Task:
     """A uniform task from its parts; times in epoch seconds, end time 0 is none."""
-    task: Task = {
+    task: dict[str, Any] = {
         "upid": upid.upid,
         "node": upid.node,
         "pid": upid.pid,
@@ -68,17 +65,17 @@ def build_task(upid: Upid, endtime: int | None, status: str | None, running: boo
     if status is not None:
         task["status"] = status
     task["state"] = task_state(status)
-    return task
+    return cast("Task", task)
 
 
-def task_event(task: Mapping[str, Any]) -> Event:
+def task_event(record: Mapping[str, Any]) -> Event:
     """The event of a task (a uniform one or a record of the API). Its id is the UPID, its time the start of the task.
 
     `event.original` is the line that the task's index has or would have, so that the API and the file give equal
     events.
     Raises InputError when the task has no readable UPID.
     """
-    upid, task = _uniform(task)
+    upid, task = _uniform(record)
     start = rfc3339(task["starttime"])
     status, state = task.get("status"), task["state"]
     shown = redact(status) if status is not None and state == "error" else status

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.task import FULL_RANK, Task, rank_task
+from ansible_collections.pve.audit.plugins.module_utils._parse.status import RUNNING
 from ansible_collections.pve.audit.plugins.module_utils._parse.task import parse_task
-
-Task = dict[str, Any]
 
 _COLONS = 8  # of a UPID without an odd id
 
@@ -25,11 +25,13 @@ _COLONS = 8  # of a UPID without an odd id
 class Ring:
     """What the records of one node hold.
 
-    `tasks` are those that no filter ruled out, by UPID. `ends` has the end (epoch seconds) of every finished task,
-    `index_bytes` is the size of their lines in the node's index, `broken` counts damaged records.
+    `tasks` are those that no filter ruled out, by UPID. `ranks` has how much the best record of every task tells,
+    `ends` the end (epoch seconds) of every finished one; `index_bytes` is the size of their lines in the node's index,
+    `broken` counts damaged records.
     """
 
     tasks: dict[str, Task] = field(default_factory=dict)
+    ranks: dict[str, int] = field(default_factory=dict)
     ends: dict[str, int] = field(default_factory=dict)
     index_bytes: int = 0
     broken: int = 0
@@ -37,7 +39,7 @@ class Ring:
     @property
     def records(self) -> int:
         """The number of different tasks, finished or not."""
-        return len(self.ends) + sum(upid not in self.ends for upid in self.tasks)
+        return len(self.ranks)
 
     @property
     def oldest(self) -> int | None:
@@ -45,25 +47,33 @@ class Ring:
         return min(self.ends.values(), default=None)
 
     def add(self, task: Task) -> None:
-        """Keep a task. The finished record wins over the running one, the first finished over a second."""
-        upid, end = task["upid"], task.get("endtime")
-        if upid in self.ends:
-            return
-        self.tasks[upid] = task
-        if end is not None:
-            self._note_end(upid, end, task.get("status") or "")
+        """Keep a task, unless a record that tells as much is there."""
+        upid = task["upid"]
+        if self._outranks(upid, rank_task(task)):
+            self.tasks[upid] = task
+            if (end := task.get("endtime")) is not None:
+                self._note_end(upid, end, task.get("status") or "")
 
     def pass_over(self, record: Mapping[str, Any]) -> None:
         """Count a plain record that is not wanted."""
         upid = record["upid"]
-        if upid not in self.ends:
+        if self._outranks(upid, FULL_RANK):
             self.tasks.pop(upid, None)
             self._note_end(upid, record["endtime"], record["status"])
 
+    def _outranks(self, upid: str, rank: int) -> bool:
+        """True, and noted, when a record of this rank tells more of its task than what was there."""
+        if rank <= self.ranks.get(upid, -1):
+            return False
+        self.ranks[upid] = rank
+        return True
+
     def _note_end(self, upid: str, end: int, status: str) -> None:
         """The line in the index is `UPID endtime status`, the time in eight hex digits."""
+        if upid not in self.ends:
+            self.index_bytes += len(upid) + 11
+        self.index_bytes += len(status)
         self.ends[upid] = end
-        self.index_bytes += len(upid) + len(status) + 11
 
 
 def read_ring(records: Iterable[Any], ruled_out: Callable[[Mapping[str, Any]], bool]) -> Ring:
@@ -92,6 +102,7 @@ def _is_plain(record: Any) -> bool:
         isinstance(end, int)
         and end > 1  # True is an int, too
         and isinstance(status, str)
+        and status not in ("", RUNNING)
         and isinstance(record.get("starttime"), int)
         and isinstance(record.get("type"), str)
         and isinstance(upid, str)

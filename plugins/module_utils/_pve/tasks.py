@@ -4,8 +4,8 @@
 """Every task that ran in an interval, on every node, with the coverage that says how complete that is.
 
 The whole ring of a node is read, and filtered here: PVE's own `since` tests the start time while records appear at
-their
-end, `typefilter` takes one type, and without `limit` only 50 records come. [PVE::API2::Tasks, PVE::RESTEnvironment]
+their end, `typefilter` takes one type, and without `limit` only 50 records come.
+[PVE::API2::Tasks, PVE::RESTEnvironment]
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from typing import Any
 from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import ApiError, InputError, NotAnApiError
 from ansible_collections.pve.audit.plugins.module_utils._model.names import owner_of
+from ansible_collections.pve.audit.plugins.module_utils._model.task import Task
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
 from ansible_collections.pve.audit.plugins.module_utils._pve.fanout import FanOut
 from ansible_collections.pve.audit.plugins.module_utils._pve.ring import Ring, read_ring
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api
-
-Task = dict[str, Any]
 
 PAGE = 5000
 WORKERS = 8

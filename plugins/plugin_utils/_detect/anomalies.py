@@ -24,20 +24,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils._model.event import OUTCOMES, Event, field_getter
-from ansible_collections.pve.audit.plugins.module_utils._model.finding import (
-    Finding,
-    check_severity,
-    finding_id,
-    sort_findings,
-)
+from ansible_collections.pve.audit.plugins.module_utils._model.event import OUTCOMES, Event, event_time, field_getter
+from ansible_collections.pve.audit.plugins.module_utils._model.finding import Finding, finding_id, sort_findings
+from ansible_collections.pve.audit.plugins.module_utils._model.severity import check_severity
 from ansible_collections.pve.audit.plugins.module_utils._model.time import human_duration, to_epoch
+from ansible_collections.pve.audit.plugins.module_utils._model.window import Window
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.hours import WorkingHours
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.rules import DEFAULT_RULES
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.windows import (
-    Window,
     WindowRule,
-    event_time,
     find_windows,
     window_rule,
 )
@@ -53,7 +48,7 @@ _LISTED_VALUES = 20
 
 
 @dataclass(frozen=True)
-class Rule:
+class DetectionRule:
     """One checked rule."""
 
     id: str
@@ -118,7 +113,7 @@ def _hours_filter(side: object, hours: WorkingHours) -> Predicate:
     return agrees
 
 
-def check_rule(data: object, hours: WorkingHours) -> Rule:
+def check_rule(data: object, hours: WorkingHours) -> DetectionRule:
     """Check one rule given as data. Raises InputError that names the rule and the part that cannot be used."""
     if not isinstance(data, Mapping):
         raise InputError(f"a rule must be a map with id, severity, match, type, timespan and condition, not {data!r}")
@@ -144,10 +139,10 @@ def check_rule(data: object, hours: WorkingHours) -> Rule:
         severity = check_severity(data.get("severity"))
     except InputError as error:
         raise InputError(f"rule {name}: {error}") from None
-    return Rule(name, str(data.get("title", name)), severity, str(data.get("remedy", "")), window, tuple(keep))
+    return DetectionRule(name, str(data.get("title", name)), severity, str(data.get("remedy", "")), window, tuple(keep))
 
 
-def check_rules(rules: object, extra: object, hours: WorkingHours) -> list[Rule]:
+def check_rules(rules: object, extra: object, hours: WorkingHours) -> list[DetectionRule]:
     """The rules to run: `rules` (None means the shipped set) and `extra`, which replace rules of the same id.
 
     Raises InputError for a rule that cannot be used, or an id that stands twice in one list.
@@ -167,7 +162,7 @@ def check_rules(rules: object, extra: object, hours: WorkingHours) -> list[Rule]
     return [check_rule(rule, hours) for rule in chosen.values()]
 
 
-def find_anomalies(events: Sequence[Event], rules: Iterable[Rule]) -> list[Finding]:
+def find_anomalies(events: Sequence[Event], rules: Iterable[DetectionRule]) -> list[Finding]:
     """The findings of all rules, worst first."""
     findings: list[Finding] = []
     for rule in rules:
@@ -176,28 +171,28 @@ def find_anomalies(events: Sequence[Event], rules: Iterable[Rule]) -> list[Findi
     return sort_findings(findings)
 
 
-def _finding(rule: Rule, window: Window) -> Finding:
+def _finding(rule: DetectionRule, window: Window) -> Finding:
     nodes = sorted({str(event["host"]["name"]) for event in window.events if event.get("host", {}).get("name")})
-    return {
-        "id": finding_id(rule.id, window.group, window.start),
-        "rule": rule.id,
-        "title": rule.title,
-        "severity": rule.severity,
-        "type": rule.window.type,
-        "sentence": _sentence(rule, window, nodes),
-        "start": window.start,
-        "end": window.end,
-        "count": window.count,
-        "total": window.total,
-        "values": window.values,
-        "group": window.group,
-        "nodes": nodes,
-        "event_ids": window.event_ids,
-        "remedy": rule.remedy,
-    }
+    return Finding(
+        id=finding_id(rule.id, window.group, window.start),
+        rule=rule.id,
+        title=rule.title,
+        severity=rule.severity,
+        type=rule.window.type,
+        sentence=_sentence(rule, window, nodes),
+        start=window.start,
+        end=window.end,
+        count=window.count,
+        total=window.total,
+        values=window.values,
+        group=window.group,
+        nodes=nodes,
+        event_ids=window.event_ids,
+        remedy=rule.remedy,
+    )
 
 
-def _sentence(rule: Rule, window: Window, nodes: list[str]) -> str:
+def _sentence(rule: DetectionRule, window: Window, nodes: list[str]) -> str:
     """`dario@pve: Mass guest deletion: 10 within 1 min 44 s (501, 504, ...) on pve1, pve2.`"""
     who = ", ".join(str(value) for value in window.group.values() if value is not None)
     length = to_epoch(window.end) - to_epoch(window.start)

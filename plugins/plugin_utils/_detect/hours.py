@@ -21,9 +21,8 @@ from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, event_time
 from ansible_collections.pve.audit.plugins.module_utils._model.time import zone
-from ansible_collections.pve.audit.plugins.plugin_utils._detect.windows import event_time
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DEFAULT_HOURS: dict[str, Any] = {"days": list(DAYS[:5]), "spans": ["07:00-19:00"], "holidays": []}

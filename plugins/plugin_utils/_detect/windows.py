@@ -4,14 +4,13 @@
 """Sliding windows over events, in the vocabulary of the Sigma correlation rules.
 
 A *window* is every interval `[t - timespan, t]` that ends at the time of an event; both ends belong to it, so two
-events
-exactly `timespan` apart are in one window. A window is measured once all events of its last instant are in it, and it
-*matches* when its measure meets the condition. Matching windows that share an event are one result.
+events exactly `timespan` apart are in one window. A window is measured once all events of its last instant are in it,
+and it *matches* when its measure meets the condition. Matching windows that share an event are one result.
 
 How odd input is treated, so that nobody has to guess:
 
 * The order of the input does not matter. Results are sorted by start, then by group.
-* Events with the same `event.id` are one event; the first one given counts. Events without an id are all counted.
+* Events with the same `event.id` are one event, as `unique_events` says. Events without an id are all counted.
 * Events without a readable `@timestamp` cannot be placed and are left out.
 * A missing `group_by` field is the value null, a group of its own, as in SQL.
 * For `value_count`, an event without the field is left out.
@@ -20,24 +19,24 @@ How odd input is treated, so that nobody has to guess:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
+from dataclasses import dataclass
 from itertools import pairwise
 from operator import eq, ge, gt, le, lt
 from typing import Any, NamedTuple
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, field_getter
+from ansible_collections.pve.audit.plugins.module_utils._model.event import (
+    Event,
+    event_time,
+    field_getter,
+    unique_events,
+)
 from ansible_collections.pve.audit.plugins.module_utils._model.time import parse_duration
+from ansible_collections.pve.audit.plugins.module_utils._model.window import Window
 
 TYPES = ("event_count", "value_count")
 
 _OPERATORS: dict[str, Callable[[int, int], bool]] = {"gt": gt, "gte": ge, "lt": lt, "lte": le, "eq": eq}
-
-# How a time such as 2026-11-23T17:40:33Z goes on after its hour: the tail as seconds.
-_SECONDS_OF_TAIL = {f"{second // 60:02}:{second % 60:02}Z": second for second in range(3600)}
-_HOUR = len("2026-11-23T17:")
 
 
 @dataclass(frozen=True)
@@ -70,32 +69,6 @@ class Column(NamedTuple):
     times: list[float]
     values: list[Any]
     events: list[Event]
-
-
-@dataclass
-class Window:
-    """Merged matching windows of one group."""
-
-    group: dict[str, Any]
-    start: str
-    end: str
-    count: int
-    total: int
-    values: list[Any]
-    event_ids: list[str]
-    events: list[Event] = field(repr=False)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The public form, without the events themselves."""
-        return {
-            "group": self.group,
-            "start": self.start,
-            "end": self.end,
-            "count": self.count,
-            "total": self.total,
-            "values": self.values,
-            "event_ids": self.event_ids,
-        }
 
 
 def window_rule(
@@ -158,18 +131,13 @@ def _grouped(events: Iterable[Event], rule: WindowRule) -> dict[Any, Column]:
     """The countable events of each group, without duplicates, as they come."""
     value_of = field_getter(rule.field) if rule.field else None
     key_of = _key_getter(rule.group_by)
-    seen: set[str] = set()
     groups: dict[Any, Column] = {}
-    for event in events:
+    for event in unique_events(events):
         value = None
         if value_of is not None and (value := _hashable(value_of(event))) is None:
             continue
         if (time := event_time(event)) is None:
             continue
-        if isinstance(identity := event["event"].get("id"), str):
-            if identity in seen:
-                continue
-            seen.add(identity)
         if (column := groups.get(key := key_of(event))) is None:
             column = groups[key] = Column([], [], [])
         times, values, members = column
@@ -187,31 +155,6 @@ def _sorted(column: Column) -> Column:
         return column
     order = sorted(range(len(times)), key=times.__getitem__)
     return Column([times[n] for n in order], [values[n] for n in order] if values else [], [events[n] for n in order])
-
-
-def event_time(event: Event) -> float | None:
-    """The event's `@timestamp` as epoch seconds, or None when it has none that can be read."""
-    try:
-        text = event["@timestamp"]
-        second = _SECONDS_OF_TAIL.get(text[_HOUR:])
-        return _epoch(text) if second is None else _start_of_hour(text[:_HOUR]) + second
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-def _epoch(text: str) -> float:
-    """Epoch seconds of any RFC 3339 text, which is UTC when it has no offset. Raises TypeError and ValueError."""
-    moment = datetime.fromisoformat(text)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-@lru_cache(maxsize=1 << 14)
-def _start_of_hour(text: str) -> float:
-    """Epoch seconds of the beginning of a time, down to its hour: `2026-11-23T17:`. Raises ValueError.
-
-    Times are mostly written alike, and many share an hour: this is most of the work of reading them.
-    """
-    return _epoch(f"{text}59:59Z") - 3599
 
 
 def _key_getter(fields: tuple[str, ...]) -> Callable[[Event], Any]:

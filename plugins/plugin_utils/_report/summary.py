@@ -16,15 +16,20 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._classify.action import is_critical
+from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
-from ansible_collections.pve.audit.plugins.module_utils._model.finding import SEVERITY_ORDER, sort_findings
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, event_time, unique_events
+from ansible_collections.pve.audit.plugins.module_utils._model.finding import Finding, sort_findings
+from ansible_collections.pve.audit.plugins.module_utils._model.severity import (
+    FINDING_SEVERITIES,
+    HIGH_SEVERITIES,
+    SEVERITIES,
+)
 from ansible_collections.pve.audit.plugins.module_utils._model.time import to_epoch, zone
 from ansible_collections.pve.audit.plugins.plugin_utils._report.coverage import summarise_coverage
 from ansible_collections.pve.audit.plugins.plugin_utils._report.timeline import build_timeline
 
 ROOT = "root@pam"
-HIGH_SEVERITIES = ("critical", "high")
 _NUMBER = re.compile(r"\d+")
 _EMPTY: Mapping[str, Any] = {}
 
@@ -47,7 +52,6 @@ class _Tally:
     """Everything that is counted while the events go by once."""
 
     tz: tzinfo
-    seen: set[str] = field(default_factory=set)
     totals: Counter[str] = field(default_factory=Counter)
     actors: dict[str, _Actor] = field(default_factory=dict)
     actions: dict[str, Counter[str]] = field(default_factory=dict)
@@ -60,8 +64,8 @@ class _Tally:
 
 def summarise(
     events: Iterable[Event],
-    findings: Sequence[Mapping[str, Any]],
-    coverage: Sequence[Mapping[str, Any]],
+    findings: Iterable[Finding],
+    coverage: Sequence[Coverage],
     *,
     since: str | None,
     until: str | None,
@@ -70,30 +74,28 @@ def summarise(
 ) -> dict[str, Any]:
     """The report's model.
 
-    `events` as in _model/event.py, each `event.id` counted once; `findings` and `coverage` as in _model/; `since`,
-    `until`
-    and `now` are RFC 3339 texts (`since` None: from the first record on; `until` None: until `now`).
+    Each `event.id` is counted once; `since`, `until` and `now` are RFC 3339 texts (`since` None: from the first record
+    on; `until` None: until `now`).
     Hours and weekdays are those of the IANA time zone `timezone`; weekday 0 is Monday.
 
     Returns a mapping with `verdict`, `period`, `totals`, `coverage`, `critical`, `by_actor`, `by_action`,
-    `by_hour`, `by_weekday`,
-    `matrix`, `failures`, `root`, `findings`, `timeline` and `upids_of_interest`; RETURN of the filter `summary`
-    describes each.
-    Raises InputError for a time or time zone that cannot be read, and for a finding or coverage row of another shape.
+    `by_hour`, `by_weekday`, `matrix`, `failures`, `root`, `findings`, `timeline` and `upids_of_interest`; RETURN of
+    the filter `summary` describes each.
+    Raises InputError for a time or time zone that cannot be read.
     """
     tally = _Tally(zone(timezone))
-    for event in events:
+    for event in unique_events(events):
         _count(tally, event)
-    ordered = _check_findings(findings)
+    ordered = sort_findings(findings)
     end = until if until is not None else now
     limits = (None if since is None else to_epoch(since), to_epoch(end))
-    seen = summarise_coverage(coverage, *limits)
+    covered = summarise_coverage(coverage, *limits)
     return {
-        "verdict": _verdict(tally.totals["events"], len(ordered), seen["complete"]),
+        "verdict": _verdict(tally.totals["events"], len(ordered), covered["complete"]),
         "period": {"since": since, "until": end, "generated": now, "timezone": timezone},
-        "coverage": seen,
+        "coverage": covered,
         "findings": _count_findings(ordered),
-        "timeline": build_timeline(ordered, seen["nodes"], *limits, _span(tally), tally.tz),
+        "timeline": build_timeline(ordered, covered["nodes"], *limits, _span(tally), tally.tz),
         "upids_of_interest": _interest(tally, ordered),
         **_tables(tally),
     }
@@ -124,13 +126,10 @@ def _part(event: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _count(tally: _Tally, event: Event) -> None:
     head = _part(event, "event")
     event_id = str(head.get("id", ""))
-    if event_id and event_id in tally.seen:
-        return
-    tally.seen.add(event_id)
     tally.totals["events"] += 1
     time = event.get("@timestamp")
     if isinstance(time, str):
-        tally.slots[_slot(tally, time)] += 1
+        tally.slots[_slot(tally, event, time)] += 1
     else:
         tally.totals["undated"] += 1
     if head.get("kind") == "pipeline_error":
@@ -139,15 +138,14 @@ def _count(tally: _Tally, event: Event) -> None:
     _count_action(tally, event, head, str(time or ""), event_id)
 
 
-def _slot(tally: _Tally, time: str) -> tuple[int, int]:
+def _slot(tally: _Tally, event: Event, time: str) -> tuple[int, int]:
     """(weekday, hour) in the report's zone. UTC times are looked up by minute: today's offsets are whole minutes."""
     key = time[:16] if time.endswith("Z") else time
     slot = tally.slot_of.get(key)
     if slot is None:
-        try:
-            local = datetime.fromisoformat(time).astimezone(tally.tz)
-        except ValueError:
-            raise InputError(f"the event's @timestamp {time!r} is not an RFC 3339 time") from None
+        if (epoch := event_time(event)) is None:
+            raise InputError(f"the event's @timestamp {time!r} is not an RFC 3339 time")
+        local = datetime.fromtimestamp(epoch, tally.tz)
         slot = tally.slot_of[key] = (local.weekday(), local.hour)
     return slot
 
@@ -276,7 +274,7 @@ def _by_actor(tally: _Tally, named: int) -> list[dict[str, Any]]:
             "events": actor.events,
             "share": round(actor.events / named, 4),
             "failures": actor.failures,
-            "severities": {level.lower(): actor.severities[level.lower()] for level in SEVERITY_ORDER},
+            "severities": {level: actor.severities[level] for level in SEVERITIES},
             "top_actions": [action for action, _count in actor.actions.most_common(3)],
             "nodes": sorted(actor.nodes),
             "first": actor.first or None,
@@ -289,7 +287,7 @@ def _by_actor(tally: _Tally, named: int) -> list[dict[str, Any]]:
 def _by_action(tally: _Tally) -> list[dict[str, Any]]:
     rows = []
     for action, counts in sorted(tally.actions.items(), key=lambda item: (-item[1]["events"], item[0])):
-        severity = next((level.lower() for level in SEVERITY_ORDER if counts[level.lower()]), "info")
+        severity = next((level for level in SEVERITIES if counts[level]), "info")
         rows.append({"action": action, "severity": severity, "events": counts["events"], "failures": counts["failure"]})
     return rows
 
@@ -306,21 +304,14 @@ def _root(tally: _Tally, named: int) -> dict[str, Any]:
     }
 
 
-def _check_findings(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    for number, item in enumerate(findings, 1):
-        if not isinstance(item, Mapping) or not {"id", "rule", "severity", "start", "end"} <= item.keys():
-            raise InputError(
-                f"item {number} of the findings is not a finding: build them with `events | pve.audit.anomalies`"
-            )
-        if item["severity"] not in SEVERITY_ORDER:
-            raise InputError(f"finding {item['id']!r} has the unknown severity {item['severity']!r}")
-    return sort_findings([dict(item) for item in findings])
-
-
-def _count_findings(findings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    counts = Counter(item["severity"] for item in findings)
-    worst = next((level for level in SEVERITY_ORDER if counts[level]), None)
-    return {"total": len(findings), "worst": worst, "by_severity": {level: counts[level] for level in SEVERITY_ORDER}}
+def _count_findings(findings: Sequence[Finding]) -> dict[str, Any]:
+    counts = Counter(item.severity for item in findings)
+    worst = next((level for level in FINDING_SEVERITIES if counts[level]), None)
+    return {
+        "total": len(findings),
+        "worst": worst,
+        "by_severity": {level: counts[level] for level in FINDING_SEVERITIES},
+    }
 
 
 def _verdict(events: int, findings: int, complete: bool) -> str:
@@ -335,14 +326,9 @@ def _span(tally: _Tally) -> tuple[str, str] | None:
     return (min(firsts), max(actor.last for actor in tally.actors.values())) if firsts else None
 
 
-def _interest(tally: _Tally, findings: Sequence[Mapping[str, Any]]) -> list[str]:
+def _interest(tally: _Tally, findings: Sequence[Finding]) -> list[str]:
     """UPIDs whose log text belongs into the report: findings first, then by severity; newest first in each group."""
-    wanted = {
-        event_id: None
-        for item in findings
-        for event_id in item.get("event_ids", ())
-        if str(event_id).startswith("UPID:")
-    }
+    wanted = {event_id: None for item in findings for event_id in item.event_ids if event_id.startswith("UPID:")}
     newest = sorted(tally.interest, key=lambda item: item[1], reverse=True)
     for _rank, _time, _event_id, upid in sorted(newest, key=lambda item: item[0]):
         wanted.setdefault(upid)

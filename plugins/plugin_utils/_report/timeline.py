@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
+from ansible_collections.pve.audit.plugins.module_utils._model.finding import Finding
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339, to_epoch
 
 HOUR = 3600
@@ -33,7 +34,7 @@ MAX_TICKS = 9
 
 
 def build_timeline(
-    findings: Iterable[Mapping[str, Any]],
+    findings: Iterable[Finding],
     nodes: Iterable[Mapping[str, Any]],
     since: float | None,
     until: float,
@@ -42,10 +43,10 @@ def build_timeline(
 ) -> dict[str, Any]:
     """`{"since", "until", "ticks", "findings", "nodes"}`.
 
-    Without `since` the axis starts at the first event, record or finding. `ticks` are `{"at": fraction, "time": RFC
-    3339, "day": bool}`, on
-    midnights of `tz` when the period is longer than a few days. `findings` are `{"id", "severity", "start", "end"}` and
-    `nodes` `{"node", "source", "missing": [[fraction, fraction], ...]}`. Findings outside the period lie on its edge.
+    Without `since` the axis starts at the first event, record or finding. `ticks` are
+    `{"at": fraction, "time": RFC 3339, "day": bool}`, on midnights of `tz` when the period is longer than a few days.
+    `findings` are `{"id", "severity", "start", "end"}` and `nodes` `{"node", "source", "missing": [[from, until]]}`.
+    Findings outside the period lie on its edge.
     """
     known, rows = list(findings), list(nodes)
     start = since if since is not None else _first(known, rows, until, span)
@@ -59,7 +60,7 @@ def build_timeline(
         "until": rfc3339(until),
         "ticks": _ticks(start, until, tz),
         "findings": [
-            {"id": item["id"], "severity": item["severity"], "start": place(item["start"]), "end": place(item["end"])}
+            {"id": item.id, "severity": item.severity, "start": place(item.start), "end": place(item.end)}
             for item in known
         ],
         "nodes": [
@@ -74,12 +75,12 @@ def build_timeline(
 
 
 def _first(
-    findings: Sequence[Mapping[str, Any]],
+    findings: Sequence[Finding],
     nodes: Sequence[Mapping[str, Any]],
     until: float,
     span: tuple[str, str] | None,
 ) -> float:
-    times = [to_epoch(item["start"]) for item in findings]
+    times = [to_epoch(item.start) for item in findings]
     times += [to_epoch(row[key]) for row in nodes for key in ("oldest", "from") if row[key] is not None]
     times += [to_epoch(span[0])] if span else []
     return max(0.0, min([*times, until - HOUR]))

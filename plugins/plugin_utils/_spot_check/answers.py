@@ -21,7 +21,7 @@ from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339, to_epoch
-from ansible_collections.pve.audit.plugins.plugin_utils._spot_check.findings import find_denials
+from ansible_collections.pve.audit.plugins.plugin_utils._spot_check.findings import spot_check_findings
 from ansible_collections.pve.audit.plugins.plugin_utils._spot_check.sample import SCHEMA, canonical, digest_of
 
 ANSWERS = ("confirmed", "denied")
@@ -66,12 +66,12 @@ def judge_answers(
     return {
         "rows": rows,
         "counts": {state: sum(row["state"] == state for row in rows) for state in STATES},
-        "asked": _by_asked(rows),
+        "asked": _by_respondent(rows),
         "record": text + "".join(canonical(entry).decode("ascii") + "\n" for entry in fresh),
         "appended": len(fresh),
         "head": {"entries": len(entries), "hash": _last_hash(sample, entries)},
         "problems": problems,
-        "findings": find_denials(sample, rows, now),
+        "findings": [finding.as_dict() for finding in spot_check_findings(sample, rows, now)],
     }
 
 
@@ -219,21 +219,22 @@ def _row(
         overdue = to_epoch(now) > to_epoch(sample["deadline"])
         return {**question, "state": "overdue" if overdue else "open", "answer": None, "history": []}
     last = history[-1]
-    asked = question["asked"].casefold()
+    respondent = question["asked"].casefold()
     answer = {
         **last,
         "late": to_epoch(last["at"]) > to_epoch(sample["deadline"]),
-        "by_asked": last["by"].casefold() in (asked, asked.rpartition("@")[0]),
+        "by_asked": last["by"].casefold() in (respondent, respondent.rpartition("@")[0]),
     }
     return {**question, "state": last["answer"], "answer": answer, "history": history}
 
 
-def _by_asked(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _by_respondent(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     counts: dict[str, Counter[str]] = {}
     for row in rows:
         found = counts.setdefault(row["asked"], Counter())
         found[row["state"]] += 1
         found["by_others"] += bool(row["answer"]) and not row["answer"]["by_asked"]
     return [
-        {"asked": asked, **{name: found[name] for name in (*STATES, "by_others")}} for asked, found in counts.items()
+        {"asked": respondent, **{name: found[name] for name in (*STATES, "by_others")}}
+        for respondent, found in counts.items()
     ]

@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.pve.audit.plugins.module_utils._model.finding import Finding, finding_id, sort_findings
 
 
-def find_denials(sample: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], now: str) -> list[Finding]:
+def spot_check_findings(sample: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], now: str) -> list[Finding]:
     """A CRITICAL finding for each act that was denied, a MEDIUM one for each denial that was taken back, and one for
     each person who has not answered in time."""
     findings = []
@@ -24,30 +24,30 @@ def find_denials(sample: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], n
     for row in rows:
         if row["state"] == "overdue":
             overdue.setdefault(row["asked"], []).append(row)
-    return sort_findings([*findings, *(_overdue(sample, asked, late) for asked, late in overdue.items())])
+    return sort_findings([*findings, *(_overdue(sample, respondent, late) for respondent, late in overdue.items())])
 
 
 def _finding(
     rule: str, title: str, severity: str, sentence: str, remedy: str, group: dict[str, Any],
     rows: Sequence[Mapping[str, Any]], start: str, key: str,
 ) -> Finding:  # fmt: skip
-    return {
-        "id": finding_id(rule, {"question": key}, start),
-        "rule": rule,
-        "title": title,
-        "severity": severity,
-        "type": "event_count",
-        "sentence": sentence,
-        "start": start,
-        "end": start,
-        "count": len(rows),
-        "total": len(rows),
-        "values": [row["id"] for row in rows],
-        "group": group,
-        "nodes": sorted({str(row["node"]) for row in rows if row.get("node")}),
-        "event_ids": [row["event_id"] for row in rows],
-        "remedy": remedy,
-    }
+    return Finding(
+        id=finding_id(rule, {"question": key}, start),
+        rule=rule,
+        title=title,
+        severity=severity,
+        type="event_count",
+        sentence=sentence,
+        start=start,
+        end=start,
+        count=len(rows),
+        total=len(rows),
+        values=[row["id"] for row in rows],
+        group=group,
+        nodes=sorted({str(row["node"]) for row in rows if row.get("node")}),
+        event_ids=[row["event_id"] for row in rows],
+        remedy=remedy,
+    )
 
 
 def _said(answer: Mapping[str, Any]) -> str:
@@ -85,16 +85,16 @@ def _taken_back(row: Mapping[str, Any], now: str) -> Finding:
     )
 
 
-def _overdue(sample: Mapping[str, Any], asked: str, rows: Sequence[Mapping[str, Any]]) -> Finding:
+def _overdue(sample: Mapping[str, Any], respondent: str, rows: Sequence[Mapping[str, Any]]) -> Finding:
     number = f"{len(rows)} question{'s' if len(rows) != 1 else ''}"
     return _finding(
         "spot-check-overdue",
         "Spot check not answered in time",
         "MEDIUM",
-        f"{asked}: {number} of the spot check not answered by {sample['deadline']}.",
+        f"{respondent}: {number} of the spot check not answered by {sample['deadline']}.",
         "Remind the person; when nobody answers, ask somebody who can know.",
-        {"user.id": asked},
+        {"user.id": respondent},
         rows,
         sample["deadline"],
-        f"{sample['digest']} {asked}",
+        f"{sample['digest']} {respondent}",
     )

@@ -23,8 +23,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils._model.event import SEVERITIES, Event, get_field
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, get_field, unique_events
+from ansible_collections.pve.audit.plugins.module_utils._model.severity import SEVERITIES
 from ansible_collections.pve.audit.plugins.module_utils._model.time import parse_duration, rfc3339, to_epoch
 
 SCHEMA = "pve.audit.spot_check/1"
@@ -82,9 +84,9 @@ class SampleOptions:
         return {**plain, "always": list(self.always), "shared": list(self.shared), "contacts": dict(self.contacts)}
 
     @property
-    def asked_severities(self) -> frozenset[str]:
+    def severities(self) -> frozenset[str]:
         """The severities that are asked about."""
-        return frozenset((*SEVERITIES[SEVERITIES.index(self.min_severity) :], *self.always))
+        return frozenset((*SEVERITIES[: SEVERITIES.index(self.min_severity) + 1], *self.always))
 
 
 def canonical(value: object) -> bytes:
@@ -111,12 +113,11 @@ def draw_sample(
     now: str,
     since: str | None = None,
     until: str | None = None,
-    coverage: Sequence[Mapping[str, Any]] = (),
+    coverage: Sequence[Coverage] = (),
 ) -> dict[str, Any]:
     """The questions about `events`, and how much of what each person did they cover.
 
-    `now`, `since` and `until` are RFC 3339 texts; `coverage` is as in _model/coverage.py, and without it the set says
-    that it is not complete.
+    `now`, `since` and `until` are RFC 3339 texts; without `coverage` the set says that it is not complete.
     Raises InputError for an empty seed and for times that cannot be read.
     """
     if not seed:
@@ -136,10 +137,10 @@ def draw_sample(
         "made": now,
         "deadline": rfc3339(to_epoch(now) + parse_duration(options.deadline)),
         "period": {"since": since, "until": until if until is not None else now},
-        "complete": bool(coverage) and all(row.get("complete") is True for row in coverage),
+        "complete": bool(coverage) and all(entry.complete for entry in coverage),
         "options": options.as_dict(),
         "questions": questions,
-        "asked": _asked(questions),
+        "asked": _respondents(questions),
         "people": people,
         "statistics": {
             "people": len(people),
@@ -163,7 +164,7 @@ def _acts(events: Iterable[Event], options: SampleOptions) -> tuple[dict[str, St
             left_out["unreadable"] += 1
         elif not user:
             left_out["nobody"] += 1
-        elif severity not in options.asked_severities:
+        elif severity not in options.severities:
             left_out["harmless"] += 1
         else:
             acts[owner_of(str(user))][(severity, str(event["event"].get("action", "other")))].append(event)
@@ -175,13 +176,9 @@ def _event_id(event: Event) -> str:
 
 
 def _unique(events: Iterable[Event]) -> list[Event]:
-    """Each event once. Of two records of a task the one that has ended counts, else the smaller text."""
-    found: dict[str, tuple[tuple[bool, bytes], Event]] = {}
-    for event in events:
-        name, rank = _event_id(event), (get_field(event, "pve.state") == "running", canonical(event))
-        if name not in found or rank < found[name][0]:
-            found[name] = (rank, event)
-    return [found[name][1] for name in sorted(found)]
+    """Each event once, whatever the order they came in."""
+    texts = {canonical(event): event for event in events}
+    return sorted(unique_events(texts[text] for text in sorted(texts)), key=_event_id)
 
 
 def _choose(strata: Strata, seed: str, options: SampleOptions) -> list[Event]:
@@ -200,7 +197,7 @@ def _choose(strata: Strata, seed: str, options: SampleOptions) -> list[Event]:
 
 def _shares(strata: Strata, size: int) -> dict[tuple[str, str], int]:
     """How many of each stratum: one of each first, the gravest before the others, then by size (Adams' method)."""
-    taken = dict.fromkeys(sorted(strata, key=lambda key: (-SEVERITIES.index(key[0]), -len(strata[key]), key)), 0)
+    taken = dict.fromkeys(sorted(strata, key=lambda key: (SEVERITIES.index(key[0]), -len(strata[key]), key)), 0)
     places = list(taken)
     for _turn in range(min(size, sum(map(len, strata.values())))):
         open_ones = [key for key in places if taken[key] < len(strata[key])]
@@ -211,14 +208,14 @@ def _shares(strata: Strata, size: int) -> dict[tuple[str, str], int]:
 
 def _question(event: Event, person: str, options: SampleOptions) -> dict[str, Any]:
     user = str(get_field(event, "user.id"))
-    asked = options.contacts.get(user) or options.contacts.get(person) or person
+    respondent = options.contacts.get(user) or options.contacts.get(person) or person
     known = {name: get_field(event, path) for name, path in _FIELDS.items()}
     about = event["event"]
     question = {
-        "id": "Q-" + hashlib.sha256(canonical([_event_id(event), asked])).hexdigest()[:16],
+        "id": "Q-" + hashlib.sha256(canonical([_event_id(event), respondent])).hexdigest()[:16],
         "event_id": _event_id(event),
         "person": person,
-        "asked": asked,
+        "asked": respondent,
         "user": user,
         "action": str(about.get("action", "other")),
         "severity": str(get_field(event, "pve.severity") or "info"),
@@ -251,7 +248,7 @@ def _coverage_of(person: str, strata: Strata, chosen: Sequence[Event]) -> dict[s
             "sampled": sampled[key],
             "share": _share(sampled[key], len(strata[key])),
         }
-        for key in sorted(strata, key=lambda key: (-SEVERITIES.index(key[0]), key[1]))
+        for key in sorted(strata, key=lambda key: (SEVERITIES.index(key[0]), key[1]))
     ]
     share = _share(len(chosen), acted)
     return {"person": person, "acted": acted, "sampled": len(chosen), "share": share, "strata": rows}
@@ -261,7 +258,7 @@ def _share(part: int, whole: int) -> float:
     return round(part / whole, 4) if whole else 0.0
 
 
-def _asked(questions: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _respondents(questions: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Who has to answer, with the name of their file."""
     rows: dict[str, dict[str, Any]] = {}
     for one in questions:

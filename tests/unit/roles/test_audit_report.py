@@ -17,10 +17,10 @@ import yaml
 from ansible_collections.pve.audit.plugins.module_utils._classify.action import ACTIONS
 from ansible_collections.pve.audit.plugins.module_utils._classify.tasks import TASK_ACTIONS
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.findings import RULES as IDENTITY_RULES
-from ansible_collections.pve.audit.plugins.module_utils._model.coverage import REASON_CODES
-from ansible_collections.pve.audit.plugins.module_utils._model.finding import SEVERITY_ORDER
+from ansible_collections.pve.audit.plugins.module_utils._model.coverage import REASON_CODES, UNEXPLAINED
+from ansible_collections.pve.audit.plugins.module_utils._model.severity import FINDING_SEVERITIES
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.rules import DEFAULT_RULES
-from ansible_collections.pve.audit.plugins.plugin_utils._report.coverage import NO_COVERAGE, UNEXPLAINED
+from ansible_collections.pve.audit.plugins.plugin_utils._report.coverage import NO_COVERAGE
 from tests.report_sample import HOSTILE, build, render
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -73,7 +73,7 @@ def test_every_code_has_a_word(language: str) -> None:
     text = words(language)
     assert set(text["verdicts"]) == VERDICTS
     assert set(text["reasons"]) == {*REASON_CODES, UNEXPLAINED["code"], NO_COVERAGE["code"]}
-    assert tuple(text["severities"]) == SEVERITY_ORDER
+    assert tuple(text["severities"]) == FINDING_SEVERITIES
     assert {"ok", "warning", "error", "unknown", "running", "success", "failure"} == set(text["states"])
     assert set(text["event_names"]) <= {*ACTIONS, "other"}
     guests = {

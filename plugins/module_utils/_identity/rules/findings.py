@@ -15,16 +15,17 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.rules.access i
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.base import Facts, Rule
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.tokens import TOKEN_RULES
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.users import USER_RULES
-from ansible_collections.pve.audit.plugins.module_utils._model.finding import SEVERITY_ORDER, finding_id
+from ansible_collections.pve.audit.plugins.module_utils._model.finding import IdentityFinding, finding_id
+from ansible_collections.pve.audit.plugins.module_utils._model.severity import FINDING_SEVERITIES
 
 RULES: tuple[Rule, ...] = (*USER_RULES, *ACCESS_RULES, *TOKEN_RULES)
 
 
 class Judgement(NamedTuple):
-    """`findings`: worst first, each {id, rule, title, severity, object, object_type, sentence, remedy}.
-    `not_checked`: {rule, title, reason}, for what the credential may not see or no events cover. `summary`: counts."""
+    """`findings`: worst first. `not_checked`: {rule, title, reason}, for what the credential may not see or no events
+    cover. `summary`: counts."""
 
-    findings: list[dict[str, Any]]
+    findings: list[IdentityFinding]
     not_checked: list[dict[str, str]]
     summary: dict[str, Any]
 
@@ -38,7 +39,7 @@ def find_identity_findings(
     """
     checked = check_policy(policy, (rule.id for rule in RULES))
     facts = Facts(identity, now, checked, activity or Activity())
-    findings: list[dict[str, Any]] = []
+    findings: list[IdentityFinding] = []
     not_checked: list[dict[str, str]] = []
     for rule in RULES:
         if rule.id in checked.disabled_rules:
@@ -47,7 +48,7 @@ def find_identity_findings(
         not_checked += [{"rule": rule.id, "title": rule.title, "reason": reason} for reason in reasons]
         if runs:
             findings += _findings(rule, facts)
-    findings.sort(key=lambda item: (SEVERITY_ORDER.index(item["severity"]), item["rule"], item["object"]))
+    findings.sort(key=lambda item: (FINDING_SEVERITIES.index(item["severity"]), item["rule"], item["object"]))
     return Judgement(findings, not_checked, _summary(facts, findings, not_checked))
 
 
@@ -62,7 +63,7 @@ def _obstacles(rule: Rule, facts: Facts) -> tuple[list[str], bool]:
     return list(dict.fromkeys(reasons)), runs
 
 
-def _findings(rule: Rule, facts: Facts) -> list[dict[str, Any]]:
+def _findings(rule: Rule, facts: Facts) -> list[IdentityFinding]:
     chosen = facts.policy.severities.get(rule.id)
     return [
         {
@@ -79,7 +80,7 @@ def _findings(rule: Rule, facts: Facts) -> list[dict[str, Any]]:
     ]
 
 
-def _summary(facts: Facts, findings: list[dict[str, Any]], not_checked: list[dict[str, str]]) -> dict[str, Any]:
+def _summary(facts: Facts, findings: list[IdentityFinding], not_checked: list[dict[str, str]]) -> dict[str, Any]:
     identity = facts.identity
     enabled = sum(row["enable"] for row in identity["users"])
     by_severity = Counter(finding["severity"] for finding in findings)
@@ -91,7 +92,7 @@ def _summary(facts: Facts, findings: list[dict[str, Any]], not_checked: list[dic
         "tokens": sum(len(row["tokens"]) for row in identity["users"]),
         "administrators": len(facts.administrators),
         "findings": len(findings),
-        "by_severity": {severity: by_severity[severity] for severity in SEVERITY_ORDER},
+        "by_severity": {severity: by_severity[severity] for severity in FINDING_SEVERITIES},
         "not_checked": len({entry["rule"] for entry in not_checked}),
         "complete": all(entry["complete"] for entry in identity["coverage"].values()),
     }

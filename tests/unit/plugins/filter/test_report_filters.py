@@ -73,6 +73,7 @@ BAD: list[tuple[str, Any, dict[str, Any], str]] = [
     ("summary", "text", {}, "a list of events is needed, not str"),
     ("summary", [{"x": 1}], {}, "item 1 of the list is not an event"),
     ("summary", [], {"findings": {}}, "findings must be a list, not dict"),
+    ("summary", [], {"findings": [{"id": "x", "rule": "r"}]}, "item 1 of the findings (x) has no title"),
     ("summary", [], {"coverage": "all"}, "coverage must be a list, not str"),
     ("summary", [], {"timezone": "Mars"}, "time zone 'Mars' is unknown"),
     ("to_csv", "text", {"columns": ["a"]}, "a list of rows is needed, not str"),

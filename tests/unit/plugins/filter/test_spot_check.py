@@ -15,7 +15,7 @@ import yaml
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.pve.audit.plugins.filter import spot_answers, spot_sample
-from ansible_collections.pve.audit.plugins.module_utils._model.finding import SEVERITY_ORDER
+from ansible_collections.pve.audit.plugins.module_utils._model.severity import FINDING_SEVERITIES
 
 MADE = "2026-12-01T06:00:00Z"
 SOON = "2026-12-02T06:00:00Z"
@@ -89,7 +89,7 @@ def test_a_finding_has_the_shape_of_all_findings() -> None:
     assert set(finding) == {
         "id", "rule", "title", "severity", "type", "sentence", "start", "end", "count", "total", "values", "group",
         "nodes", "event_ids", "remedy"}  # fmt: skip
-    assert finding["severity"] in SEVERITY_ORDER
+    assert finding["severity"] in FINDING_SEVERITIES
     assert finding["group"] == {"user.id": "alice@pve!ci"}
     assert finding["event_ids"] == ["UPID:2"]
     assert "guest.destroy 2 on pve1 by alice@pve!ci" in finding["sentence"]
@@ -225,7 +225,7 @@ def test_questions_survive_json() -> None:
         ("sample", [], {"seed": ""}, "the spot check needs a seed"),
         ("sample", [], {"seed": "s", "size": "5"}, "size must be a whole number"),
         ("sample", [], {"seed": "s", "colour": "red"}, "colour"),
-        ("sample", [], {"seed": "s", "coverage": "all"}, "coverage must be the list"),
+        ("sample", [], {"seed": "s", "coverage": "all"}, "coverage must be a list, not str"),
         ("answers", [], {}, "this is no set of spot check questions"),
         ("answers", {"schema": "other"}, {}, "this is no set of spot check questions"),
         ("answers", QUESTIONS, {"files": "a.yml"}, "files must be a list of maps"),

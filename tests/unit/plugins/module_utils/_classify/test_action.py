@@ -19,6 +19,7 @@ from ansible_collections.pve.audit.plugins.module_utils._classify.action import 
     object_of,
 )
 from ansible_collections.pve.audit.plugins.module_utils._classify.catalogue import ROWS
+from ansible_collections.pve.audit.plugins.module_utils._model.severity import SEVERITIES
 
 ROOT = Path(__file__).resolve().parents[5]
 NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
@@ -33,7 +34,7 @@ def test_closed_sets() -> None:
     assert ECS_CATEGORIES >= action.CATEGORIES
     for item in (*ACTIONS.values(), action.OTHER):
         assert item.name == "other" or NAME.fullmatch(item.name)
-        assert item.severity in action.SEVERITIES
+        assert item.severity in SEVERITIES
     assert {item.category for item in ACTIONS.values()} == action.CATEGORIES
     assert {item.object_type for item in ACTIONS.values()} == action.OBJECT_TYPES
     assert all(item.known for item in ACTIONS.values())
@@ -51,7 +52,7 @@ def test_an_unknown_name_is_other() -> None:
     assert action_named("guest.destroy") is ACTIONS["guest.destroy"]
 
 
-SEVERITIES = {
+EXAMPLES = {
     "critical": "guest.destroy guest.snapshot.delete guest.snapshot.rollback backup.prune storage.volume.delete"
     " node.disk.wipe node.disk.zfs.delete ceph.pool.destroy access.acl.modify access.user.create access.token.create"
     " access.password.modify access.tfa.delete access.realm.modify cluster.join cluster.node.remove node.execute",
@@ -64,7 +65,7 @@ SEVERITIES = {
 }
 
 
-@pytest.mark.parametrize(("severity", "names"), SEVERITIES.items())
+@pytest.mark.parametrize(("severity", "names"), EXAMPLES.items())
 def test_severity(severity: str, names: str) -> None:
     assert {name: ACTIONS[name].severity for name in names.split()} == dict.fromkeys(names.split(), severity)
 

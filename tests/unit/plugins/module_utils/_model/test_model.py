@@ -12,10 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.pve.audit.plugins.module_utils._model import time as times
-from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage, incomplete_sentence
+from ansible_collections.pve.audit.plugins.module_utils._model.coverage import (
+    UNEXPLAINED,
+    Coverage,
+    incomplete_sentence,
+)
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils._model.event import get_field, require_events
-from ansible_collections.pve.audit.plugins.module_utils._model.finding import check_severity, finding_id
+from ansible_collections.pve.audit.plugins.module_utils._model.event import (
+    event_time,
+    get_field,
+    require_events,
+    unique_events,
+)
+from ansible_collections.pve.audit.plugins.module_utils._model.finding import Finding, finding_id
+from ansible_collections.pve.audit.plugins.module_utils._model.severity import check_severity
+from ansible_collections.pve.audit.plugins.module_utils._model.shape import read_list
 
 
 @pytest.mark.parametrize(
@@ -120,3 +131,140 @@ def test_coverage_is_complete_until_there_is_a_reason() -> None:
     entry.add_reason("ring_turned", "reaches back to noon only")
     assert not entry.complete
     assert incomplete_sentence([entry, Coverage("pve2")]) == "Not everything was seen. pve1: reaches back to noon only"
+
+
+FINDING: dict[str, Any] = {
+    "id": "r-1",
+    "rule": "r",
+    "title": "A rule",
+    "severity": "HIGH",
+    "type": "event_count",
+    "sentence": "It happened.",
+    "start": "2026-11-20T10:00:00Z",
+    "end": "2026-11-20T10:00:00Z",
+    "count": 1,
+    "total": 2,
+    "values": [100],
+    "group": {"user.id": "alice@pve", "pve.token": None},
+    "nodes": ["pve1"],
+    "event_ids": ["UPID:1"],
+    "remedy": "",
+}
+ROW: dict[str, Any] = Coverage("pve1", start=0, end=10, oldest=5, records=3).as_dict()
+
+
+def without(data: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """The data without some keys."""
+    return {key: value for key, value in data.items() if key not in keys}
+
+
+@pytest.mark.parametrize(
+    ("data", "made"),
+    [
+        (FINDING, FINDING),
+        (without(FINDING, "type", "remedy"), FINDING),
+        ({**FINDING, "link": "https://example.com", "count": "1"}, FINDING),
+    ],
+)
+def test_a_finding_from_data_and_back(data: dict[str, Any], made: dict[str, Any]) -> None:
+    assert list(Finding.from_dict(data).as_dict().items()) == list(made.items())
+
+
+@pytest.mark.parametrize(
+    ("data", "made"),
+    [
+        (ROW, ROW),
+        (without(ROW, "source", "reasons", "oldest"), {**ROW, "oldest": None}),
+        ({"node": "pve1", "complete": True}, Coverage("pve1").as_dict()),
+        ({**ROW, "complete": False}, {**ROW, "complete": False, "reasons": [UNEXPLAINED]}),
+        ({**ROW, "complete": "yes"}, {**ROW, "complete": False, "reasons": [UNEXPLAINED]}),
+        ({**ROW, "from": "1970-01-01T01:00:00+01:00"}, ROW),
+    ],
+)
+def test_coverage_from_data_and_back(data: dict[str, Any], made: dict[str, Any]) -> None:
+    assert Coverage.from_dict(data).as_dict() == made
+
+
+WRONG: list[tuple[Any, Any, str]] = [
+    (Finding, "text", "findings must be a list, not str"),
+    (Finding, {}, "findings must be a list, not dict"),
+    (Finding, [7], "item 1 of the findings is a int, not a finding: build findings with"),
+    (Finding, [FINDING, {"id": "x"}], "item 2 of the findings (x) has no rule: build findings with"),
+    *[(Finding, [without(FINDING, key)], f"(r-1) has no {key}: ") for key in ("group", "title", "nodes", "event_ids")],
+    (Finding, [without(FINDING, "id")], "item 1 of the findings has no id: "),
+    (Finding, [{**FINDING, "group": ["alice@pve"]}], "(r-1): group must be a map, not ['alice@pve']: "),
+    (
+        Finding,
+        [{**FINDING, "severity": "HUGE"}],
+        "must be one of CRITICAL, HIGH, MEDIUM, LOW, INFO, not 'HUGE'",
+    ),
+    (Finding, [{**FINDING, "severity": []}], "severity must be one of CRITICAL"),
+    (Finding, [{**FINDING, "start": "noon"}], "start must be an RFC 3339 time such as"),
+    (Finding, [{**FINDING, "count": -1}], "count must be a whole number, not -1"),
+    (Finding, [{**FINDING, "count": True}], "count must be a whole number, not True"),
+    (Finding, [{**FINDING, "nodes": "pve1"}], "nodes must be a list of texts, not 'pve1'"),
+    (Finding, [{**FINDING, "values": {}}], "values must be a list, not {}"),
+    (Finding, [{**FINDING, "title": None}], "title must be a text, not None"),
+    (Coverage, [{"node": "pve1"}], "item 1 of the coverage is not a coverage row: take `coverage` of the module"),
+    (Coverage, [ROW, None], "item 2 of the coverage is not a coverage row"),
+    (Coverage, [{**ROW, "node": 7}], "item 1 of the coverage: node must be a text, not 7"),
+    (Coverage, [{**ROW, "from": "noon"}], "from must be an RFC 3339 time"),
+    (Coverage, [{**ROW, "reasons": ["x"]}], "reasons must be a list of maps with code and message, not ['x']"),
+]
+
+
+@pytest.mark.parametrize(("noun", "value", "sentence"), WRONG)
+def test_a_wrong_shape_is_one_sentence(noun: Any, value: Any, sentence: str) -> None:
+    name = "findings" if noun is Finding else "coverage"
+    with pytest.raises(InputError) as error:
+        read_list(value, name, noun.from_dict)
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "epoch"),
+    [
+        ("2026-11-23T17:40:33Z", 1_795_455_633.0),
+        ("2026-11-23T17:40:33", 1_795_455_633.0),
+        ("2026-11-23T18:40:33+01:00", 1_795_455_633.0),
+        ("2026-11-23T17:40:33.500000Z", 1_795_455_633.5),
+        ("2026-11-23T17:40:99Z", None),
+        ("2026-13-23T17:40:33Z", None),
+        ("noon", None),
+        (None, None),
+        (7, None),
+    ],
+)
+def test_the_time_of_an_event(text: Any, epoch: float | None) -> None:
+    assert event_time({"@timestamp": text}) == epoch
+    assert event_time({}) is None
+
+
+def record(identity: object, state: str = "ok", status: str | None = None, **about: Any) -> dict[str, Any]:
+    """A record of a task."""
+    facts = {"state": state} if status is None else {"state": state, "status": status}
+    return {"event": {"id": identity, "kind": "event", "dataset": "pve.task", **about}, "pve": facts}
+
+
+RUNNING, UNKNOWN, ENDED = record("a", "running", "RUNNING"), record("a", "unknown"), record("a", "unknown", end="x")
+WHOLE, LATER = record("a", "ok", "OK", end="x"), record("a", "ok", "OK", end="y")
+ACCESS, NAMELESS = record("b", dataset="pve.access"), record(None)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ([], []),
+        ([RUNNING, UNKNOWN], [UNKNOWN]),
+        ([ENDED, UNKNOWN, RUNNING], [ENDED]),
+        ([RUNNING, ACCESS, WHOLE], [WHOLE, ACCESS]),
+        ([ENDED, WHOLE], [WHOLE]),
+        ([WHOLE, LATER], [WHOLE]),
+        ([ACCESS, record("b", dataset="pve.access", end="x")], [ACCESS]),
+        ([NAMELESS, NAMELESS], [NAMELESS, NAMELESS]),
+        ([record(7), record("")], [record(7), record("")]),
+    ],
+)
+def test_of_two_records_of_one_event_the_one_that_tells_more_wins(given: list[Any], kept: list[Any]) -> None:
+    assert unique_events(given) == kept

@@ -25,7 +25,7 @@ HOURS = working_hours(None, "UTC")
 def task(
     number: int, kind: str, vmid: int | str = "", user: str = "alice@pve", status: str = "OK", at: int = MONDAY_NOON
 ) -> Any:
-    """An enriched event of one finished task."""
+    """A classified event of one finished task."""
     upid = f"UPID:pve1:{number:08X}:00001000:{at + number:08X}:{kind}:{vmid}:{user}:"
     return classify_event(task_event({"upid": upid, "endtime": at + number + 1, "status": status}))
 
@@ -65,19 +65,19 @@ CASES: list[tuple[str, list[Any], list[tuple[str, str, Any]]]] = [
 @pytest.mark.parametrize(("events", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_shipped_rules(events: list[Any], expected: list[tuple[str, str, Any]]) -> None:
     found = find_anomalies(events, check_rules(None, None, HOURS))
-    assert [(f["rule"], f["severity"], f["group"]["user.id"]) for f in found] == expected
+    assert [(f.rule, f.severity, f.group["user.id"]) for f in found] == expected
 
 
 def test_a_finding_carries_its_evidence() -> None:
     events = many(6, "qmdestroy")
     finding = find_anomalies(events, check_rules(None, None, HOURS))[0]
-    assert finding["values"] == [100, 101, 102, 103, 104, 105]
-    assert finding["event_ids"] == [event["event"]["id"] for event in events]
-    assert (finding["start"], finding["end"]) == ("2026-11-23T12:00:00Z", "2026-11-23T12:00:05Z")
-    assert finding["nodes"] == ["pve1"]
-    assert finding["sentence"] == "alice@pve: Mass guest deletion: 6 within 5 s (100, 101, 102, 103, 104, 105) on pve1."
+    assert finding.values == [100, 101, 102, 103, 104, 105]
+    assert finding.event_ids == [event["event"]["id"] for event in events]
+    assert (finding.start, finding.end) == ("2026-11-23T12:00:00Z", "2026-11-23T12:00:05Z")
+    assert finding.nodes == ["pve1"]
+    assert finding.sentence == "alice@pve: Mass guest deletion: 6 within 5 s (100, 101, 102, 103, 104, 105) on pve1."
     again = find_anomalies(list(reversed(events)), check_rules(None, None, HOURS))[0]
-    assert again["id"] == finding["id"]
+    assert again.id == finding.id
 
 
 def test_shipped_rules_name_actions_that_exist() -> None:

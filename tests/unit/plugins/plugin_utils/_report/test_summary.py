@@ -5,33 +5,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
+from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
+from ansible_collections.pve.audit.plugins.module_utils._model.finding import Finding
+from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339, to_epoch
 from ansible_collections.pve.audit.plugins.plugin_utils._report.summary import summarise
 from tests.steps import count_steps
 
 SINCE, UNTIL = "2026-11-16T00:00:00Z", "2026-11-23T00:00:00Z"
-WHOLE = {
-    "node": "pve1",
-    "source": "pve.task",
-    "complete": True,
-    "from": SINCE,
-    "until": UNTIL,
-    "records": 1,
-    "reasons": [],
-}
-OFFLINE = {
-    "node": "pve2",
-    "complete": False,
-    "from": None,
-    "until": None,
-    "reasons": [{"code": "node_offline", "message": "the node is offline"}],
-}
+WHOLE = Coverage("pve1", start=to_epoch(SINCE), end=to_epoch(UNTIL), records=1)
+OFFLINE = Coverage("pve2", reasons=[{"code": "node_offline", "message": "the node is offline"}])
+
+
+def part(code: str, since: str = SINCE) -> Coverage:
+    """A node that was seen from `since` on, with a doubt."""
+    return replace(WHOLE, start=to_epoch(since), reasons=[{"code": code, "message": "m"}])
 
 
 def event(
@@ -50,17 +44,22 @@ def event(
     return result
 
 
-def finding(severity: str = "HIGH", event_ids: tuple[str, ...] = ("UPID:1",)) -> dict[str, Any]:
-    """A finding with what the summary reads."""
+def finding(severity: str = "HIGH", event_ids: tuple[str, ...] = ("UPID:1",)) -> Finding:
+    """A finding of one moment."""
     moment = "2026-11-20T10:00:00Z"
-    return {
-        "id": f"r-{severity}",
-        "rule": "r",
-        "severity": severity,
-        "start": moment,
-        "end": moment,
-        "event_ids": list(event_ids),
-    }
+    texts = {"title": "A rule", "sentence": "It happened.", "start": moment, "end": moment}
+    return Finding(
+        id=f"r-{severity}",
+        rule="r",
+        severity=severity,
+        count=1,
+        total=1,
+        values=[],
+        group={},
+        nodes=[],
+        event_ids=list(event_ids),
+        **texts,
+    )
 
 
 def summary(
@@ -95,37 +94,16 @@ COVERAGES = [
     ("offline", [WHOLE, OFFLINE], False, [("pve2", "node_offline", [(SINCE, UNTIL)])], None),
     (
         "turned",
-        [
-            {
-                **WHOLE,
-                "complete": False,
-                "from": "2026-11-18T00:00:00Z",
-                "reasons": [{"code": "ring_turned", "message": "m"}],
-            }
-        ],
+        [part("ring_turned", "2026-11-18T00:00:00Z")],
         False,
         [("pve1", "ring_turned", [(SINCE, "2026-11-18T00:00:00Z")])],
         {"from": "2026-11-18T00:00:00Z", "until": UNTIL},
     ),
     (
         "seen to its edges and still in doubt",
-        [{**WHOLE, "complete": False, "reasons": [{"code": "corrupt_records", "message": "m"}]}],
+        [part("corrupt_records")],
         False,
         [("pve1", "corrupt_records", [])],
-        {"from": SINCE, "until": UNTIL},
-    ),
-    (
-        "no reason given",
-        [{**WHOLE, "complete": False}],
-        False,
-        [("pve1", "unexplained", [])],
-        {"from": SINCE, "until": UNTIL},
-    ),
-    (
-        "truthy is not true",
-        [{**WHOLE, "complete": "yes"}],
-        False,
-        [("pve1", "unexplained", [])],
         {"from": SINCE, "until": UNTIL},
     ),
     ("none at all", [], False, [(None, "no_coverage", [(SINCE, UNTIL)])], None),
@@ -178,6 +156,7 @@ ZONES = [
     ("Europe/Berlin", "2026-10-25T01:30:00Z", 6, 2),
     ("UTC", "2026-11-20T10:00:00.123456Z", 4, 10),
     ("UTC", "2026-11-20T10:00:00+02:00", 4, 8),
+    ("Europe/Berlin", "2026-11-20T10:00:00", 4, 11),
 ]
 
 
@@ -246,9 +225,6 @@ def test_an_unbounded_period_starts_with_the_first_thing_known() -> None:
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"timezone": "Mars/Base"}, "time zone 'Mars/Base' is unknown"),
     ({"since": "yesterday"}, "'yesterday' is not an RFC 3339 time"),
-    ({"findings": [{"id": "x"}]}, "item 1 of the findings is not a finding"),
-    ({"findings": [finding("HUGE")]}, "unknown severity 'HUGE'"),
-    ({"coverage": [{"node": "pve1"}]}, "item 1 of the coverage is not a coverage row"),
     ({"events": [event(1, at="noon")]}, "'noon' is not an RFC 3339 time"),
 ]
 

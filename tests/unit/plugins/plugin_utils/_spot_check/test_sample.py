@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.pve.audit.plugins.module_utils._model.coverage import UNEXPLAINED, Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.plugin_utils._spot_check.sample import (
     SampleOptions,
@@ -28,6 +29,7 @@ from ansible_collections.pve.audit.plugins.plugin_utils._spot_check.sample impor
 
 ROOT = Path(__file__).resolve().parents[5]
 NOW = "2026-12-01T06:00:00Z"
+WHOLE, PART = Coverage("pve1"), Coverage("pve2", reasons=[UNEXPLAINED])
 SEVERITY = {"guest.destroy": "critical", "guest.stop": "medium", "guest.start": "low", "api.read": "info"}
 
 
@@ -107,10 +109,8 @@ def test_what_is_left_out_is_counted() -> None:
     assert not found["complete"], "nothing is known about what was seen"
 
 
-@pytest.mark.parametrize(
-    ("coverage", "complete"), [([{"complete": True}], True), ([{"complete": True}, {"complete": False}], False)]
-)
-def test_incomplete_coverage_is_told(coverage: list[dict[str, Any]], complete: bool) -> None:
+@pytest.mark.parametrize(("coverage", "complete"), [([WHOLE], True), ([WHOLE, PART], False), ([], False)])
+def test_incomplete_coverage_is_told(coverage: list[Coverage], complete: bool) -> None:
     assert draw_sample([act(1)], "s", SampleOptions(), now=NOW, coverage=coverage)["complete"] is complete
 
 
