@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run stages: two at a time, each with its own log; print what happened and a table at the end."""
+"""Run stages: some at a time, each with its own log; print what happened, the slowest tests and a table at the end."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from tools.venvs import SetupError
 
 TIME_LIMIT = 1800  # seconds for one stage
 SHOWN_LINES = 12  # of the log of a stage that passed
+SLOWEST = 10  # tests that are named at the end
 
 
 class NotTested(Exception):
@@ -39,21 +40,28 @@ class Job:
 
 @dataclass(frozen=True)
 class Stage:
-    """A named job. `prepare` makes the job when its turn comes and may raise SetupError or NotTested."""
+    """A named job. `prepare` makes the job when its turn comes and may raise SetupError or NotTested.
+
+    `minutes` is about how long it takes on two idle cores: the longest begin first. One that `waits` most of that time
+    for hosts and timers is run beside the others, one such stage after the other.
+    """
 
     name: str
     prepare: Callable[[], Job]
+    minutes: float = 0.5
+    waits: bool = False
 
 
 @dataclass
 class Result:
-    """What became of a stage: `passed`, `failed` or `NOT TESTED`; counts of pytest's outcomes if it was pytest."""
+    """What became of a stage: `passed`, `failed` or `NOT TESTED`; if it was pytest, its outcomes and slowest tests."""
 
     name: str
     state: str
     seconds: float
     text: str
     counts: Counter[str] = field(default_factory=Counter)
+    slowest: list[tuple[float, str]] = field(default_factory=list)
 
 
 _running: set[subprocess.Popen[bytes]] = set()
@@ -67,12 +75,15 @@ def run_stages(stages: list[Stage], jobs: int, strict: bool) -> bool:
     """
     LOGS.mkdir(parents=True, exist_ok=True)
     results: list[Result] = []
-    with ThreadPoolExecutor(jobs) as pool:
-        for future in as_completed([pool.submit(_run_stage, stage) for stage in stages]):
+    with ThreadPoolExecutor(jobs) as pool, ThreadPoolExecutor(1) as waiting:
+        longest_first = sorted(stages, key=lambda stage: -stage.minutes)
+        todo = [(waiting if stage.waits else pool).submit(_run_stage, stage) for stage in longest_first]
+        for future in as_completed(todo):
             results.append(future.result())
             print_result(results[-1])
     order = [stage.name for stage in stages]
     results.sort(key=lambda result: order.index(result.name))
+    print_slowest(results)
     print_table(results)
     bad = {"failed", "NOT TESTED"} if strict else {"failed"}
     return not any(result.state in bad for result in results)
@@ -88,15 +99,19 @@ def stop_all() -> None:
 def _run_stage(stage: Stage) -> Result:
     start = time.monotonic()
     print(f"... {stage.name}", flush=True)
+    junit = None
     try:
         job = stage.prepare()
+        junit = job.junit
         state, text = _run_job(stage.name, job)
-        counts = read_counts(job.junit) if job.junit else Counter[str]()
     except SetupError as error:
-        state, text, counts = "failed", str(error), Counter()
+        state, text = "failed", str(error)
     except NotTested as reason:
-        state, text, counts = "NOT TESTED", f"NOT TESTED: {reason}", Counter()
-    return Result(stage.name, state, time.monotonic() - start, text, counts)
+        state, text = "NOT TESTED", f"NOT TESTED: {reason}"
+    result = Result(stage.name, state, time.monotonic() - start, text)
+    if junit:
+        result.counts, result.slowest = read_counts(junit), read_slowest(junit)
+    return result
 
 
 def _run_job(name: str, job: Job) -> tuple[str, str]:
@@ -144,10 +159,28 @@ def read_counts(junit: Path) -> Counter[str]:
     return counts
 
 
+def read_slowest(junit: Path) -> list[tuple[float, str]]:
+    """The longest tests of a pytest run: seconds, with the fixtures that each was the first to need, and name."""
+    if not junit.exists():
+        return []
+    cases = ElementTree.parse(junit).getroot().iter("testcase")
+    found = [(float(case.get("time", 0)), f"{case.get('classname')}::{case.get('name')}") for case in cases]
+    return sorted(found, reverse=True)[:SLOWEST]
+
+
 def print_result(result: Result) -> None:
     """The banner and the log of one stage."""
     print(f"\n=== {result.name}: {result.state} ({result.seconds:.0f} s) {'=' * max(3, 60 - len(result.name))}")
     print(result.text, flush=True)
+
+
+def print_slowest(results: Iterable[Result]) -> None:
+    """The longest tests of all stages."""
+    slowest = sorted(((*test, result.name) for result in results for test in result.slowest), reverse=True)
+    if slowest:
+        print("\n=== slowest tests " + "=" * 54)
+    for seconds, test, stage in slowest[:SLOWEST]:
+        print(f"{seconds:6.1f} s  {stage:<20}{test}")
 
 
 def print_table(results: Iterable[Result]) -> None:

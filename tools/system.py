@@ -12,8 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tools.paths import BUILD
 from tools.pythons import find_pythons, probe, running_python, venv_command
+from tools.venvs import lock
 
+LOCK = BUILD / ".apt.lock"
 POLICY = Path("/usr/sbin/policy-rc.d")
 SERVICES = {
     "auditd": "auditd.service",
@@ -24,6 +27,11 @@ SERVICES = {
 
 def apt_install(*packages: str) -> str | None:
     """Install Debian packages; returns None, or in one line why it did not work."""
+    with lock(LOCK):
+        return _apt_get(packages)
+
+
+def _apt_get(packages: Sequence[str]) -> str | None:
     command = f"apt-get install {' '.join(packages)}"
     if not shutil.which("apt-get"):
         return "this is no Debian, there is no apt-get"
@@ -64,13 +72,14 @@ def missing_programs(packages: Sequence[str]) -> str | None:
     """Make sure that Debian packages are installed; returns None, or in one line what is missing and why."""
     if shutil.which("dpkg-query") is None:
         return "this is no Debian, its rsyslogd and logrotate cannot be run"
-    there = _installed(packages)
-    if there >= set(packages):
-        return None
-    problem = apt_install(*packages)
-    for package, service in SERVICES.items():
-        if package in _installed(packages) and package not in there and shutil.which("systemctl"):
-            subprocess.run(["systemctl", "--quiet", "disable", service], check=False, capture_output=True)
+    with lock(LOCK):
+        there = _installed(packages)
+        if there >= set(packages):
+            return None
+        problem = _apt_get(packages)
+        for package, service in SERVICES.items():
+            if package in _installed(packages) and package not in there and shutil.which("systemctl"):
+                subprocess.run(["systemctl", "--quiet", "disable", service], check=False, capture_output=True)
     return problem
 
 

@@ -51,8 +51,7 @@ def make_venv(name: str, python: Python, requirements: list[str]) -> Venv:
     folder = VENVS / name
     stamp = folder / ".stamp"
     wanted = _fingerprint(folder, python, requirements)
-    VENVS.mkdir(parents=True, exist_ok=True)
-    with _lock(VENVS / f".{name}.lock"):
+    with lock(VENVS / f".{name}.lock"):
         if stamp.exists() and stamp.read_text() == wanted:
             return venv
         shutil.rmtree(folder, ignore_errors=True)
@@ -70,8 +69,9 @@ def _fingerprint(folder: Path, python: Python, requirements: list[str]) -> str:
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Two `make` at a time wait for each other."""
+def lock(path: Path) -> Iterator[None]:
+    """Two stages, or two `make`, that need the same wait for each other."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tools import pythons, runner
 from tools.chromium import NoBrowser, find_chromium
-from tools.runner import Job, NotTested, Stage, read_counts, run_stages
+from tools.runner import Job, NotTested, Stage, read_counts, read_slowest, run_stages
 from tools.venvs import SetupError
 
-JUNIT = '<testsuites><testsuite tests="10" failures="2" errors="1" skipped="3"/></testsuites>'
+JUNIT = """<testsuites><testsuite tests="10" failures="2" errors="1" skipped="3">
+<testcase classname="tests.a" name="quick" time="0.1"/><testcase classname="tests.a" name="slow" time="7.5"/>
+</testsuite></testsuites>"""
 
 
 def job(code: str) -> Job:
@@ -57,9 +61,40 @@ def test_other_stages_run_after_a_failure(capfd: pytest.CaptureFixture[str]) -> 
     assert lines == [["bad", "failed"], ["good", "passed"]]
 
 
+def test_the_longest_begin_first_and_those_that_wait_run_beside_them(tmp_path: Path) -> None:
+    begun: list[str] = []
+
+    def prepare(name: str) -> Job:
+        """One that ends when another has begun: both must run at the same time, although one job is asked for."""
+        begun.append(name)
+        other = tmp_path / ("host" if name == "long" else "long")
+        wait = f"while not pathlib.Path({str(other)!r}).exists(): time.sleep(0.01)"
+        return job(f"import pathlib, time\npathlib.Path({str(tmp_path / name)!r}).touch()\n{wait}")
+
+    minutes = {"short": 1.0, "host": 2.0, "long": 3.0, "middle": 2.0}
+    stages = [Stage(name, partial(prepare, name), size, waits=name == "host") for name, size in minutes.items()]
+    assert run_stages(stages, 1, False)
+    assert [name for name in begun if name != "host"] == ["long", "middle", "short"]
+
+
+def test_slowest_tests_of_all_stages_and_the_sum_at_the_end(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def prepare(name: str) -> Job:
+        file = tmp_path / f"{name}.xml"
+        return replace(job(f"import pathlib; pathlib.Path({str(file)!r}).write_text({JUNIT!r})"), junit=file)
+
+    assert run_stages([Stage(name, partial(prepare, name)) for name in ("unit", "e2e")], 1, False)
+    lines = capfd.readouterr().out.splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("=== slowest tests"))
+    slowest = [line.split() for line in lines[first + 1 : first + 5]]
+    assert slowest[:2] == [["7.5", "s", stage, "tests.a::slow"] for stage in ("unit", "e2e")]
+    assert [words[0] for words in slowest[2:]] == ["0.1", "0.1"]
+    assert lines[-1] == "8 passed, 6 failed, 6 skipped"
+
+
 def test_counts(tmp_path: Path) -> None:
     file = tmp_path / "junit.xml"
     assert not read_counts(file)
+    assert read_slowest(file) == []
     file.write_text(JUNIT, encoding="utf-8")
     assert read_counts(file) == {"passed": 4, "failed": 3, "skipped": 3}
 
