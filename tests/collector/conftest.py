@@ -161,7 +161,7 @@ class Collector:
 def _wait_for(port: int) -> None:
     """Until somebody listens, by the kernel's table: a connection would be reported as refused."""
     wanted = f":{port:04X} "
-    for _ in range(200):
+    for _ in range(1200):
         rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
         if any(f"{row[1]} ".endswith(wanted) and row[3] == "0A" for row in rows):
             return

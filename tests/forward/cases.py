@@ -115,7 +115,7 @@ def certificate_expired(lab: Lab) -> None:
     lab.pki.issue("node", "pve1", days=-1)
     lab.collector.end(signal.SIGTERM)
     lab.collector.start()
-    assert wait_for(lambda: "node.crt expired" in lab.forwarder.output(), 20), lab.forwarder.output()
+    assert wait_for(lambda: "node.crt expired" in lab.forwarder.output(), PATIENCE), lab.forwarder.output()
     time.sleep(2)
     lab.pki.issue("node", "pve1")
 
@@ -127,7 +127,7 @@ def collector_certificate_expired(lab: Lab) -> None:
     lab.pki.issue("collector", "collector", days=-1)
     lab.collector.end(signal.SIGTERM)
     lab.collector.start()
-    assert wait_for(lambda: "collector's certificate has expired" in lab.forwarder.output(), 20)
+    assert wait_for(lambda: "collector's certificate has expired" in lab.forwarder.output(), PATIENCE)
     lab.pki.issue("collector", "collector")
     lab.collector.end(signal.SIGTERM)
     lab.collector.start()

@@ -61,7 +61,7 @@ def test_a_stranger_gets_nothing_in_and_knows_it(case: str, name: str, other: bo
     collector.start()
     forwarder.start()
     try:
-        assert wait_for(lambda: bool(forwarder.status().get("last_error")), 10), case
+        assert wait_for(lambda: bool(forwarder.status().get("last_error")), 60), case
         assert forwarder.status()["acknowledged"] == 0
     finally:
         forwarder.end(signal.SIGTERM)
@@ -86,7 +86,7 @@ def test_the_wrong_collector_gets_nothing(tmp_path: Path) -> None:
     collector.start()
     forwarder.start()
     try:
-        assert wait_for(lambda: "is for somebody-else, permitted is collector" in forwarder.output(), 10)
+        assert wait_for(lambda: "is for somebody-else, permitted is collector" in forwarder.output(), 60)
     finally:
         forwarder.end(signal.SIGTERM)
         collector.end(signal.SIGTERM)
@@ -96,9 +96,9 @@ def test_the_wrong_collector_gets_nothing(tmp_path: Path) -> None:
 def test_two_forwarders_do_not_share_a_state(tmp_path: Path) -> None:
     forwarder = Forwarder(tmp_path, {"targets": [{"host": "127.0.0.1", "port": 1, "tls": False}]})
     forwarder.start()
-    assert wait_for(lambda: bool(forwarder.status()), 10)
+    assert wait_for(lambda: bool(forwarder.status()), 60)
     other = Forwarder(tmp_path, {"targets": [{"host": "127.0.0.1", "port": 1, "tls": False}]})
     other.start()
-    assert wait_for(lambda: "another forwarder already uses" in forwarder.output(), 10)
+    assert wait_for(lambda: "another forwarder already uses" in forwarder.output(), 60)
     assert other.end(signal.SIGCONT) == 1
     assert forwarder.end(signal.SIGTERM) == 0
