@@ -27,7 +27,7 @@ from ansible_collections.pve.audit.plugins.module_utils._node.sshd.check import 
     check_order,
     prove,
     prove_settings,
-    staged,
+    stage,
 )
 from ansible_collections.pve.audit.plugins.module_utils._node.sshd.commit import (
     RELOAD,
@@ -42,10 +42,10 @@ from ansible_collections.pve.audit.plugins.module_utils._node.sshd.commit import
     undone_at,
 )
 from ansible_collections.pve.audit.plugins.module_utils._node.sshd.config import (
+    outside_addresses,
     parse_networks,
     probes,
     render,
-    strangers,
 )
 from ansible_collections.pve.audit.plugins.module_utils._node.sshd.session import (
     Session,
@@ -76,33 +76,34 @@ def ensure(params: Mapping[str, Any], host: Host, check_mode: bool) -> dict[str,
     before, pending = read_state(host.path), is_pending(host.commit)
     wanted = _wanted(params, host)
     changes = differences(wanted, before) if wanted else ["content"] if before else []
-    proofs: list[Proof] = []
-    if wanted or changes:
-        session = find_session(params["connection_user"], params["connection_address"])
-        proofs = _validate(params, wanted, before, host, session)
-    warnings = [f"the change before this one was undone at {at}: nobody confirmed it"] if (at := _undone(host)) else []
-    changed = bool(changes) or pending
+    proofs = _validate(params, wanted, before, host) if wanted or changes else []
+    changed, warnings = bool(changes) or pending, _warnings(host)
     if changed and not check_mode:
         _apply(wanted, bool(changes), params["confirm_seconds"], host)
-    content, new = before.content if before else None, wanted.content if wanted else None
-    diff = [show_diff(host.path, content, new)] if content != new else [{"prepared": _attributes(changes, pending)}]
     return {
         "changed": changed,
         "path": host.path,
         "pending": is_pending(host.commit),
         "proofs": [proof.result() for proof in proofs],
-        "diff": diff if changed else [],
+        "diff": [_diff(host.path, before, wanted, changes, pending)] if changed else [],
         "warnings": warnings,
     }
 
 
-def _undone(host: Host) -> str | None:
-    return None if is_pending(host.commit) else undone_at(host.commit)
+def _warnings(host: Host) -> list[str]:
+    at = None if is_pending(host.commit) else undone_at(host.commit)
+    return [f"the change before this one was undone at {at}: nobody confirmed it"] if at else []
 
 
-def _attributes(changes: list[str], pending: bool) -> str:
+def _diff(
+    path: str, before: FileState | None, wanted: Wanted | None, changes: list[str], pending: bool
+) -> dict[str, str]:
+    """The two texts, or what differs beside them."""
+    content, new = before.content if before else None, wanted.content if wanted else None
+    if content != new:
+        return show_diff(path, content, new)
     words = [f"{name} differs" for name in changes] + (["the change is not confirmed yet"] if pending else [])
-    return "\n".join(words) + "\n"
+    return {"prepared": "\n".join(words) + "\n"}
 
 
 def _wanted(params: Mapping[str, Any], host: Host) -> Wanted | None:
@@ -118,31 +119,30 @@ def _wanted(params: Mapping[str, Any], host: Host) -> Wanted | None:
     return Wanted(host.path, text.encode(), 0o644, host.owner, host.owner)
 
 
-def _validate(
-    params: Mapping[str, Any], wanted: Wanted | None, before: FileState | None, host: Host, session: Session | None
-) -> list[Proof]:
+def _validate(params: Mapping[str, Any], wanted: Wanted | None, before: FileState | None, host: Host) -> list[Proof]:
     """Raises InputError with sshd's own words when it does not want the configuration, or would lock somebody out."""
-    if wanted:
-        check_order(params["settings"], host.sshd)
-    with staged(wanted.content.decode() if wanted else None, host.sshd, host.run, session) as asked:
-        problem = asked.check()
+    session = find_session(params["connection_user"], params["connection_address"])
+    with stage(wanted.content.decode() if wanted else "", host.sshd, host.run, session) as staged:
+        problem = staged.check()
         if problem:
             raise InputError(_blame(problem, before, host, session))
+        if wanted:
+            check_order(params["settings"], host.sshd)
         networks = parse_networks(params["root_addresses"]) if wanted else []
-        proofs = prove(asked, networks, superusers(), session)
+        proofs = prove(staged, networks, superusers(), session)
         if wanted:
             # From inside and from outside, because a Match may ask for either.
-            places = [probes(networks)[0], strangers(networks)[0]]
+            places = [probes(networks)[0], outside_addresses(networks)[0]]
             people = dict.fromkeys(["root", *params["accounts"], *([session.user] if session else [])])
-            prove_settings(asked, params["settings"], [(user, address) for user in people for address in places])
+            prove_settings(staged, params["settings"], [(user, address) for user in people for address in places])
         return proofs
 
 
 def _blame(problem: str, before: FileState | None, host: Host, session: Session | None) -> str:
     """Whether the new file is wrong, or what was there before."""
-    old = before.content.decode("utf-8", "surrogateescape") if before else None
-    with staged(old, host.sshd, host.run, session) as asked:
-        if asked.check() is None:
+    old = before.content.decode("utf-8", "surrogateescape") if before else ""
+    with stage(old, host.sshd, host.run, session) as staged:
+        if staged.check() is None:
             return f"sshd refuses the new configuration, nothing was changed: {problem}"
     return f"sshd refuses the configuration of this node, repair it first, nothing was changed: {problem}"
 

@@ -21,14 +21,12 @@ from ansible_collections.pve.audit.plugins.module_utils._node.sshd.config import
     find_override,
     find_rival,
     key_refusal,
-    not_included,
+    outside_addresses,
     parse_effective,
     password_allowed,
     probes,
-    read_before,
     refusal,
     stage_main,
-    strangers,
 )
 from ansible_collections.pve.audit.plugins.module_utils._node.sshd.session import Session, find_account
 
@@ -61,10 +59,9 @@ class Proof:
 class Staged:
     """A configuration as it would be, in a directory of its own. Every question goes to the real sshd."""
 
-    def __init__(
-        self, main: str, reference: str, names: Mapping[str, str], run: Runner, session: Session | None
-    ) -> None:
-        self._main, self._reference, self._names, self._run = main, reference, names, run
+    def __init__(self, main: str, candidate: str, places: SshdPlaces, run: Runner, session: Session | None) -> None:
+        self._main, self._candidate, self._run = main, candidate, run
+        self._names = {main: places.main, candidate: places.path}
         self._server = (session.server or "127.0.0.1", session.port) if session else ("127.0.0.1", "22")
 
     def check(self) -> str | None:
@@ -83,10 +80,10 @@ class Staged:
             raise InputError(f"sshd cannot say what counts for {user} at {address}: {self._words(outcome)}")
         return parse_effective(outcome.stdout)
 
-    def reference(self, host_keys: Sequence[str]) -> Effective:
-        """What counts for everybody as long as nothing is read after our file. Raises InputError."""
+    def declared(self, host_keys: Sequence[str]) -> Effective:
+        """What our file means by itself, in sshd's own spelling. Raises InputError."""
         keys = [word for path in host_keys for word in ("-h", path)]
-        outcome = self._ask("-T", *keys, main=self._reference)
+        outcome = self._ask("-T", *keys, main=self._candidate)
         if not outcome.ok:
             raise InputError(f"sshd cannot say what the settings mean: {self._words(outcome)}")
         return parse_effective(outcome.stdout)
@@ -99,30 +96,25 @@ class Staged:
 
     def _words(self, outcome: Outcome) -> str:
         text = outcome.stderr.strip() or outcome.stdout.strip()
-        for staged, real in self._names.items():
-            text = text.replace(staged, real)
+        for path, real in self._names.items():
+            text = text.replace(path, real)
         lines = [line.strip() for line in text.splitlines() if "terminating," not in line]
         return "; ".join(lines)
 
 
 @contextlib.contextmanager
-def staged(content: str | None, places: SshdPlaces, run: Runner, session: Session | None) -> Iterator[Staged]:
-    """The configuration with `content` as our file, None for without it.
+def stage(content: str, places: SshdPlaces, run: Runner, session: Session | None) -> Iterator[Staged]:
+    """The configuration with `content` as our file; an empty one counts for none.
 
     Raises InputError when the main file cannot be read or does not include our file.
     """
     with tempfile.TemporaryDirectory(prefix="pve-audit-sshd-") as root:
-        main, reference, candidate = (
-            os.path.join(root, name) for name in ("sshd_config", "reference", "candidate.conf")
-        )
-        text, new = read_text(places.main), None if content is None else candidate
-        files = {main: stage_main(text, places.path, new, expand), candidate: content or ""}
-        files[reference] = stage_main(text, places.path, new, expand, until=True)
-        for path, inside in files.items():
+        main, candidate = os.path.join(root, "sshd_config"), os.path.join(root, "candidate.conf")
+        text = stage_main(read_text(places.main), places.path, candidate, expand)
+        for path, inside in {main: text, candidate: content}.items():
             with open(path, "w", encoding="utf-8", errors="surrogateescape") as stream:
                 stream.write(inside)
-        names = {main: places.main, reference: places.main, candidate: places.path}
-        yield Staged(main, reference, names, run, session)
+        yield Staged(main, candidate, places, run, session)
 
 
 def read_text(path: str) -> str:
@@ -140,11 +132,8 @@ def expand(pattern: str) -> Sequence[str]:
 
 
 def check_order(settings: Mapping[str, Any], places: SshdPlaces) -> None:
-    """Raises InputError when sshd never reads our file, or something before it that would win: the first value does."""
-    before = read_before(places.main, places.path, read_text, expand)
-    if before is None:
-        raise InputError(not_included(places.path))
-    rival = find_rival(before, settings)
+    """Raises InputError when something that is read before our file would win over it: the first value does."""
+    rival = find_rival(places.main, places.path, settings, read_text, expand)
     if rival:
         raise InputError(
             f"{rival.place} ({rival.text}) is read before {places.path} and would win; move it below"
@@ -152,26 +141,26 @@ def check_order(settings: Mapping[str, Any], places: SshdPlaces) -> None:
         )
 
 
-def prove(asked: Staged, networks: Sequence[Network], names: Sequence[str], session: Session | None) -> list[Proof]:
+def prove(staged: Staged, networks: Sequence[Network], names: Sequence[str], session: Session | None) -> list[Proof]:
     """What sshd would do with root from everywhere that matters, and with the session that is at work.
 
     `names` are all accounts with uid 0. Raises InputError when that is not what it should: nobody is to be locked out,
-    and no stranger let in.
+    and nobody let in from outside.
     """
-    proofs = [_prove_root(asked, address) for address in (probes(networks) if networks else [])]
-    outside = [*strangers(networks), NO_ADDRESS] if networks else []
-    proofs += [_prove_stranger(asked, name, address) for name in names for address in outside]
+    proofs = [_prove_root(staged, address) for address in (probes(networks) if networks else [])]
+    outside = [*outside_addresses(networks), NO_ADDRESS] if networks else []
+    proofs += [_prove_outside(staged, name, address) for name in names for address in outside]
     if session:
-        proofs.append(_prove_session(asked, session))
+        proofs.append(_prove_session(staged, session))
     return proofs
 
 
-def prove_settings(asked: Staged, settings: Mapping[str, Any], logins: Sequence[tuple[str, str]]) -> None:
+def prove_settings(staged: Staged, settings: Mapping[str, Any], logins: Sequence[tuple[str, str]]) -> None:
     """Raises InputError when a Match block that is read after our file has other values for one of these logins."""
     wanted: Effective | None = None
     for user, address in logins if settings else ():
-        found = asked.effective(user, address)
-        wanted = wanted or asked.reference(found.get("hostkey", []))
+        found = staged.effective(user, address)
+        wanted = wanted or staged.declared(found.get("hostkey", []))
         other = find_override(settings, wanted, found)
         if other:
             keyword, value, instead = other
@@ -181,8 +170,8 @@ def prove_settings(asked: Staged, settings: Mapping[str, Any], logins: Sequence[
             )
 
 
-def _prove_root(asked: Staged, address: str) -> Proof:
-    reason = _reason(asked, "root", address, key_only=True)
+def _prove_root(staged: Staged, address: str) -> Proof:
+    reason = _reason(staged, "root", address, key_only=True)
     if reason:
         raise InputError(
             f"root could not log in with a key from {address}, which migration and replication may need: {reason};"
@@ -191,16 +180,16 @@ def _prove_root(asked: Staged, address: str) -> Proof:
     return Proof("root", address, True)
 
 
-def _prove_stranger(asked: Staged, name: str, address: str) -> Proof:
-    effective = asked.effective(name, address)
+def _prove_outside(staged: Staged, name: str, address: str) -> Proof:
+    effective = staged.effective(name, address)
     reason = refusal(effective, find_account(name, []), address)
     if not reason:
         raise InputError(f"{name} could still log in from {address}: look for Match blocks in sshd_config")
     return Proof(name, address, False, reason)
 
 
-def _prove_session(asked: Staged, session: Session) -> Proof:
-    reason = _reason(asked, session.user, session.address, key_only=False)
+def _prove_session(staged: Staged, session: Session) -> Proof:
+    reason = _reason(staged, session.user, session.address, key_only=False)
     if reason:
         raise InputError(
             f"{session.user} at {session.address}, the login of this very session, would be refused afterwards:"
@@ -210,9 +199,9 @@ def _prove_session(asked: Staged, session: Session) -> Proof:
     return Proof(session.user, session.address, True)
 
 
-def _reason(asked: Staged, user: str, address: str, key_only: bool) -> str | None:
+def _reason(staged: Staged, user: str, address: str, key_only: bool) -> str | None:
     """Why this login would be refused, or None."""
-    effective = asked.effective(user, address)
+    effective = staged.effective(user, address)
     files = [word for value in effective.get("authorizedkeysfile", []) for word in value.split()]
     account = find_account(user, files)
     reason = refusal(effective, account, address)

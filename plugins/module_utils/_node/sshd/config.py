@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fnmatch
 import ipaddress
+import itertools
 import os
 import re
 import shlex
@@ -27,19 +28,23 @@ Effective = Mapping[str, Sequence[str]]
 MARKER = "# Managed by pve.audit.sshd_config"
 BASE = "/etc/ssh"
 OURS = {"permitrootlogin", "denyusers", "match", "include"}
-MAX_DEPTH = 16
 _RENAMED = {
     "challengeresponseauthentication": "kbdinteractiveauthentication",
     "pubkeyacceptedkeytypes": "pubkeyacceptedalgorithms",
 }
+_USER_LISTS = ("denyusers", "allowusers")
+_GROUP_LISTS = ("denygroups", "allowgroups")
 _DIRECTIVE = re.compile(r'\s*"?([A-Za-z][A-Za-z0-9]*)"?(?:\s*=\s*|\s+|$)(.*)$')
 _KEYWORD = re.compile(r"[A-Za-z][A-Za-z0-9]*")
-# Not in anybody's cluster, unless it was given; the first of each that is in no network is the stranger.
-_STRANGERS = ("203.0.113.113", "198.18.77.77", "192.88.99.7", "2001:db8:ffff::113", "3fff:fff::113", "2001:2::113")
+# Not in anybody's cluster, unless it was given: of each family the first that is in no network is asked about.
+_FAR = (
+    ("203.0.113.113", "198.18.77.77", "192.88.99.7"),
+    ("2001:db8:ffff::113", "3fff:fff::113", "2001:2::113"),
+)
 
 
 @dataclass(frozen=True)
-class Line:
+class ConfigLine:
     """A directive, and where it stands. `keyword` is in lower case."""
 
     file: str
@@ -125,12 +130,12 @@ def _value(keyword: str, value: Any) -> str:
     return text
 
 
-def directives(file: str, text: str) -> Iterator[Line]:
+def directives(file: str, text: str) -> Iterator[ConfigLine]:
     """Each directive of a file; comments and empty lines are passed over."""
     for number, line in enumerate(text.splitlines(), 1):
         found = _DIRECTIVE.match(line)
         if found:
-            yield Line(file, number, found[1].lower(), _arguments(found[2]))
+            yield ConfigLine(file, number, found[1].lower(), _arguments(found[2]))
 
 
 def _arguments(text: str) -> tuple[str, ...]:
@@ -151,24 +156,28 @@ def absolute_pattern(pattern: str) -> str:
     return pattern if pattern.startswith("/") else os.path.join(BASE, pattern)
 
 
-def read_before(
-    main: str, ours: str, read: Callable[[str], str], expand: Callable[[str], Sequence[str]]
-) -> list[Line] | None:
-    """Every directive that sshd reads before our file, Include aside; None when it never reads our file."""
-    before: list[Line] = []
+def find_rival(
+    main: str,
+    ours: str,
+    settings: Mapping[str, Any],
+    read: Callable[[str], str],
+    expand: Callable[[str], Sequence[str]],
+) -> ConfigLine | None:
+    """The first directive read before our file that would win over one of ours; sshd itself never names it.
 
-    def walk(file: str, depth: int) -> bool:
+    For a configuration that `sshd -t` takes: no include is a circle.
+    """
+
+    def walk(file: str) -> Iterator[ConfigLine]:
         for line in directives(file, read(file)):
-            if line.keyword != "include":
-                before.append(line)
-                continue
-            for pattern in line.arguments:
+            yield line
+            for pattern in line.arguments if line.keyword == "include" else ():
                 for found in _expanded(pattern, ours, expand):
-                    if found == ours or (depth < MAX_DEPTH and walk(found, depth + 1)):
-                        return True
-        return False
+                    yield from walk(found) if found != ours else [ConfigLine(ours, 0, "")]
 
-    return before if walk(main, 0) else None
+    rivals = {"permitrootlogin", "match"} | {keyword.lower() for keyword in settings}
+    before = itertools.takewhile(lambda line: line.file != ours, walk(main))
+    return next((line for line in before if line.keyword in rivals), None)
 
 
 def _expanded(pattern: str, ours: str, expand: Callable[[str], Sequence[str]]) -> list[str]:
@@ -177,33 +186,19 @@ def _expanded(pattern: str, ours: str, expand: Callable[[str], Sequence[str]]) -
     return sorted(found | {ours} if includes(pattern, ours) else found)
 
 
-def find_rival(before: Sequence[Line], settings: Mapping[str, Any]) -> Line | None:
-    """The first directive, of those read before ours, that would win over one of ours."""
-    mine = OURS - {"denyusers"} | {keyword.lower() for keyword in settings}
-    return next((line for line in before if line.keyword in mine), None)
+def stage_main(text: str, ours: str, candidate: str, expand: Callable[[str], Sequence[str]]) -> str:
+    """The main file, reading `candidate` where it reads our file. The lines keep their numbers.
 
-
-def stage_main(
-    text: str, ours: str, candidate: str | None, expand: Callable[[str], Sequence[str]], until: bool = False
-) -> str:
-    """The main file, reading `candidate` where it reads our file; None leaves our file out.
-
-    The lines keep their numbers; with `until`, what comes after our file is left out. Raises InputError when it does
-    not include our file itself.
+    Raises InputError when it does not include our file itself.
     """
-    lines, hits = text.splitlines(), 0
+    lines, found = text.splitlines(), False
     for line in directives("", text):
-        if line.keyword != "include" or not any(includes(pattern, ours) for pattern in line.arguments):
-            continue
-        hits += 1
-        files = [file for pattern in line.arguments for file in _expanded(pattern, ours, expand)]
-        files = files[: files.index(ours) + 1] if until else files
-        named = [candidate if file == ours else file for file in files]
-        quoted = " ".join(f'"{file}"' for file in named if file is not None)
-        lines[line.number - 1] = f"Include {quoted}" if quoted else "# nothing to include"
-        if until:
-            return "\n".join(lines[: line.number]) + "\n"
-    if not hits:
+        if line.keyword == "include" and any(includes(pattern, ours) for pattern in line.arguments):
+            files = [file for pattern in line.arguments for file in _expanded(pattern, ours, expand)]
+            named = " ".join(f'"{candidate if file == ours else file}"' for file in files)
+            lines[line.number - 1] = f"Include {named}"
+            found = True
+    if not found:
         raise InputError(not_included(ours))
     return "\n".join(lines) + "\n"
 
@@ -238,18 +233,17 @@ class Account:
 
 def refusal(effective: Effective, account: Account, address: str) -> str | None:
     """Which setting keeps an account out that comes from this address, or None."""
-    lists = {key: _words(effective, key) for key in ("denyusers", "allowusers", "denygroups", "allowgroups")}
-    if any(_matches_user(pattern, account.name, address) for pattern in lists["denyusers"]):
-        return "DenyUsers names it"
-    if lists["allowusers"] and not any(_matches_user(one, account.name, address) for one in lists["allowusers"]):
-        return "AllowUsers does not name it"
-    if any(_wild(pattern, group) for pattern in lists["denygroups"] for group in account.groups):
-        return "DenyGroups names a group of it"
-    if lists["allowgroups"] and not any(_wild(one, group) for one in lists["allowgroups"] for group in account.groups):
-        return "AllowGroups names no group of it"
-    if account.superuser and _one(effective, "permitrootlogin") in ("no", "forced-commands-only"):
-        return f"PermitRootLogin is {_one(effective, 'permitrootlogin')}"
-    return None
+    users = {key: [_matches_user(one, account.name, address) for one in _words(effective, key)] for key in _USER_LISTS}
+    groups = {key: [_matches_group(one, account.groups) for one in _words(effective, key)] for key in _GROUP_LISTS}
+    permit = _one(effective, "permitrootlogin")
+    reasons = {
+        "DenyUsers names it": any(users["denyusers"]),
+        "AllowUsers does not name it": bool(users["allowusers"]) and not any(users["allowusers"]),
+        "DenyGroups names a group of it": any(groups["denygroups"]),
+        "AllowGroups names no group of it": bool(groups["allowgroups"]) and not any(groups["allowgroups"]),
+        f"PermitRootLogin is {permit}": account.superuser and permit in ("no", "forced-commands-only"),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
 
 
 def key_refusal(effective: Effective, account: Account) -> str | None:
@@ -282,9 +276,11 @@ def _words(effective: Effective, key: str) -> list[str]:
 
 def _wild(pattern: str, text: str) -> bool:
     """match_pattern() of match.c: only * and ? mean something."""
-    parts = re.split(r"([*?])", pattern)
-    expression = "".join({"*": ".*", "?": "."}.get(part, re.escape(part)) for part in parts)
-    return re.fullmatch(expression, text, re.DOTALL) is not None
+    return fnmatch.fnmatchcase(text, pattern.replace("[", "[[]"))
+
+
+def _matches_group(pattern: str, groups: Sequence[str]) -> bool:
+    return any(_wild(pattern, group) for group in groups)
 
 
 def _matches_user(pattern: str, name: str, address: str) -> bool:
@@ -326,21 +322,14 @@ def probes(networks: Sequence[Network]) -> list[str]:
     return list(dict.fromkeys(str(end) for pair in ends for end in pair))
 
 
-def strangers(networks: Sequence[Network]) -> list[str]:
+def outside_addresses(networks: Sequence[Network]) -> list[str]:
     """Addresses from which root must be refused: far ones of both families, and the neighbours of each network.
 
     Raises InputError when the networks leave nobody outside.
     """
-    far = [next((one for one in family if not contains(networks, one)), None) for family in _families()]
-    if None in far:
+    far = [next((one for one in family if not contains(networks, one)), "") for family in _FAR]
+    if not all(far):
         raise InputError("the addresses from which root may log in leave hardly anybody out; name fewer of them")
-    near = []
-    for network in networks:
-        last = int(network.broadcast_address)
-        if last + 1 < 2**network.max_prefixlen:
-            near.append(str(type(network.network_address)(last + 1)))
-    return [*(one for one in far if one), *(one for one in near if not contains(networks, one))]
-
-
-def _families() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return _STRANGERS[:3], _STRANGERS[3:]
+    # The one after the last address of the family is the first again, as far off as any.
+    near = [str(type(network[0])((int(network[-1]) + 1) % 2**network.max_prefixlen)) for network in networks]
+    return [*far, *(one for one in near if not contains(networks, one))]

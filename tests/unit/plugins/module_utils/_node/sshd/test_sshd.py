@@ -128,9 +128,7 @@ INCLUDE = "Include /etc/ssh/sshd_config.d/*.conf\n"
     ],
 )
 def test_who_wins_over_us(files: dict[str, str], settings: dict[str, Any], rival: str | None) -> None:
-    before = sshd.read_before("main", OURS, files.__getitem__, _expander(files))
-    assert before is not None
-    found = sshd.find_rival(before, settings)
+    found = sshd.find_rival("main", OURS, settings, files.__getitem__, _expander(files))
     assert (found.place if found else None) == rival
 
 
@@ -140,24 +138,22 @@ def _expander(files: dict[str, str]) -> Callable[[str], Sequence[str]]:
 
 @pytest.mark.parametrize("text", ["", "Include /etc/ssh/other.d/*.conf\n", "#Include /etc/ssh/sshd_config.d/*.conf\n"])
 def test_a_main_file_that_never_reads_us(text: str) -> None:
-    assert sshd.read_before("main", OURS, lambda _name: text, lambda _pattern: []) is None
     with pytest.raises(InputError, match="first line"):
         sshd.stage_main(text, OURS, "/tmp/new", lambda _pattern: [])
 
 
 @pytest.mark.parametrize(
-    ("there", "candidate", "want"),
+    ("there", "want"),
     [
-        ([], "/t/new", 'Include "/t/new"'),
-        ([], None, "# nothing to include"),
-        (["10-a.conf"], "/t/new", 'Include "/t/new" "/etc/ssh/sshd_config.d/10-a.conf"'),
-        (["00-pve-audit.conf", "10-a.conf"], None, 'Include "/etc/ssh/sshd_config.d/10-a.conf"'),
-        (["0.conf", "00-pve-audit.conf"], "/t/new", 'Include "/etc/ssh/sshd_config.d/0.conf" "/t/new"'),
+        ([], 'Include "/t/new"'),
+        (["10-a.conf"], 'Include "/t/new" "/etc/ssh/sshd_config.d/10-a.conf"'),
+        (["00-pve-audit.conf", "10-a.conf"], 'Include "/t/new" "/etc/ssh/sshd_config.d/10-a.conf"'),
+        (["0.conf", "00-pve-audit.conf"], 'Include "/etc/ssh/sshd_config.d/0.conf" "/t/new"'),
     ],
 )
-def test_the_staged_main_file(there: list[str], candidate: str | None, want: str) -> None:
+def test_the_staged_main_file(there: list[str], want: str) -> None:
     files = [f"/etc/ssh/sshd_config.d/{name}" for name in there]
-    staged = sshd.stage_main(f"# top\n{INCLUDE}Port 22\n", OURS, candidate, lambda _pattern: files)
+    staged = sshd.stage_main(f"# top\n{INCLUDE}Port 22\n", OURS, "/t/new", lambda _pattern: files)
     assert staged.splitlines() == ["# top", want, "Port 22"]
 
 
@@ -203,13 +199,13 @@ def test_whether_a_key_is_enough(account: sshd.Account, text: str, good: bool) -
     assert (sshd.key_refusal(sshd.parse_effective(text), account) is None) is good
 
 
-def test_strangers_are_outside_and_neighbours() -> None:
+def test_outside_addresses_are_far_ones_and_neighbours() -> None:
     networks = sshd.parse_networks(["203.0.113.0/24", "198.51.100.11", "198.51.100.12"])
-    found = sshd.strangers(networks)
+    found = sshd.outside_addresses(networks)
     assert not any(sshd.contains(networks, one) for one in found)
     assert {"198.18.77.77", "198.51.100.13", "203.0.114.0"} <= set(found)
     with pytest.raises(InputError, match="hardly anybody"):
-        sshd.strangers(sshd.parse_networks(["128.0.0.0/1"]))
+        sshd.outside_addresses(sshd.parse_networks(["128.0.0.0/1"]))
     assert sshd.probes(sshd.parse_networks(["198.51.100.0/30"])) == ["198.51.100.0", "198.51.100.3"]
 
 
