@@ -216,8 +216,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import AuditError
 from ansible_collections.pve.audit.plugins.module_utils._node.command import find_program, run
 from ansible_collections.pve.audit.plugins.module_utils._node.logrotate.policy import (
-    Places,
-    Plan,
+    LogrotatePlaces,
+    PolicyPlan,
     apply_absent,
     apply_present,
     check_plan,
@@ -261,21 +261,16 @@ SPEC: dict[str, dict[str, Any]] = {
 
 
 def ensure(module: AnsibleModule) -> dict[str, Any]:
-    """Plan, validate, and do it unless in check mode. Raises AuditError."""
+    """PolicyPlan, validate, and do it unless in check mode. Raises AuditError."""
     params = module.params
-    places = Places(params["config"], params["directory"])
+    places = LogrotatePlaces(params["config"], params["directory"])
     present = params["state"] == "present"
-    plan: Plan = (
+    plan: PolicyPlan = (
         plan_present(params["name"], params, params["takeover"], places)
         if present
         else plan_absent(params["name"], places)
     )
-    can_validate = find_program("logrotate") is not None
-    if plan.contents and present:
-        if can_validate or not module.check_mode:
-            check_plan(plan, places, run)
-        else:
-            plan.warnings.append("logrotate is not installed yet, so that the policy was not validated")
+    validated = bool(present and plan.contents) and _validate(plan, places, module.check_mode)
     if plan.changed and not module.check_mode:
         if present:
             apply_present(params["name"], params, plan, places)
@@ -289,8 +284,17 @@ def ensure(module: AnsibleModule) -> dict[str, Any]:
         "path": plan.path,
         "taken_over": plan.take_over,
         "given_back": [path for path in plan.give_back if path in plan.contents],
-        "validated": bool(plan.contents and present and can_validate),
+        "validated": validated,
     }
+
+
+def _validate(plan: PolicyPlan, places: LogrotatePlaces, check_mode: bool) -> bool:
+    """Whether logrotate could be asked. Raises AuditError when it refuses, or is missing where it is needed."""
+    if check_mode and find_program("logrotate") is None:
+        plan.warnings.append("logrotate is not installed yet, so that the policy was not validated")
+        return False
+    check_plan(plan, places, run)
+    return True
 
 
 def main() -> None:

@@ -78,6 +78,7 @@ logrotate:
   description:
     - All policies with file and line, paths that two of them may rotate (C(doubles); logrotate then skips one), and
       files that M(pve.audit.logrotate) has taken over.
+    - C(problems) are the errors that C(logrotate -d) finds, in its own words.
   returned: when chosen
   type: dict
   sample: {available: true, reason: null, policies: [], doubles: [], taken_over: {pve-audit-access:
@@ -118,7 +119,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.pve.audit.plugins.module_utils._node.command import run
 from ansible_collections.pve.audit.plugins.module_utils._node.facts.logging import look_at
-from ansible_collections.pve.audit.plugins.module_utils._node.facts.node import Node
+from ansible_collections.pve.audit.plugins.module_utils._node.facts.node import NodeSnapshot
 
 CHOICES = ["rsyslog", "forwarder", "journald", "logrotate", "storage", "clock", "tasks", "auditd"]
 
@@ -127,7 +128,7 @@ def main() -> None:
     """Run the module."""
     spec = {"parts": {"type": "list", "elements": "str", "choices": CHOICES, "default": []}}
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
-    module.exit_json(changed=False, **look_at(Node(run, time.time()), module.params["parts"]))
+    module.exit_json(changed=False, **look_at(NodeSnapshot(run, time.time()), module.params["parts"]))
 
 
 if __name__ == "__main__":

@@ -99,7 +99,22 @@ def ensure(accounts: Sequence[Mapping[str, Any]], check_mode: bool) -> dict[str,
 
     With `without` instead of `keys`, these keys go, and all others stay.
     """
-    wanted, without = {}, {}
+    wanted, without = _declared(accounts)
+    done = [
+        (name, _bring_one(entry, content, check_mode)) for name, content in wanted.items() if (entry := _entry(name))
+    ]
+    done += [(name, _take_away(entry, blobs, check_mode)) for name, blobs in without.items() if (entry := _entry(name))]
+    missing = [name for name in wanted if _entry(name) is None]
+    if not check_mode and any(wanted[name] for name in missing):
+        raise InputError(f"the node has no account {', '.join(missing)}")
+    changed = [name for name, diffs in done if diffs]
+    return {"changed": bool(changed), "accounts": changed, "diff": [diff for _name, diffs in done for diff in diffs]}
+
+
+def _declared(accounts: Sequence[Mapping[str, Any]]) -> tuple[dict[str, bytes | None], dict[str, set[str]]]:
+    """The whole file of each account with `keys`, and the keys to take from each one with `without`."""
+    wanted: dict[str, bytes | None] = {}
+    without: dict[str, set[str]] = {}
     for one in accounts:
         name, given = str(one["name"]), one.get("keys")
         if (given is None) is (one.get("without") is None):
@@ -109,24 +124,14 @@ def ensure(accounts: Sequence[Mapping[str, Any]], check_mode: bool) -> dict[str,
             without[name] = set().union(*(blobs_of(line) for line in (text or b"").decode().splitlines()))
         else:
             wanted[name] = text
-    diffs: list[dict[str, str]] = []
-    changed, missing = [], []
-    for name, content in wanted.items():
-        try:
-            entry = pwd.getpwnam(name)
-        except KeyError:
-            missing.append(name)
-            continue
-        found = _bring_one(entry, content, check_mode)
-        changed += [name] if found else []
-        diffs += found
-    for name, blobs in without.items():
-        found = _take_away(name, blobs, check_mode)
-        changed += [name] if found else []
-        diffs += found
-    if missing and not check_mode and any(wanted[name] for name in missing):
-        raise InputError(f"the node has no account {', '.join(missing)}")
-    return {"changed": bool(changed), "accounts": changed, "diff": diffs}
+    return wanted, without
+
+
+def _entry(name: str) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        return None
 
 
 def _bring_one(entry: pwd.struct_passwd, content: bytes | None, check_mode: bool) -> list[dict[str, str]]:
@@ -143,11 +148,7 @@ def _bring_one(entry: pwd.struct_passwd, content: bytes | None, check_mode: bool
     return diffs
 
 
-def _take_away(name: str, blobs: set[str], check_mode: bool) -> list[dict[str, str]]:
-    try:
-        entry = pwd.getpwnam(name)
-    except KeyError:
-        return []
+def _take_away(entry: pwd.struct_passwd, blobs: set[str], check_mode: bool) -> list[dict[str, str]]:
     diffs = []
     with rights_of(entry):
         for file in FILES:
@@ -167,25 +168,28 @@ def _take_away(name: str, blobs: set[str], check_mode: bool) -> list[dict[str, s
 
 
 def _bring_file(path: str, content: bytes | None, entry: pwd.struct_passwd, check_mode: bool) -> list[dict[str, str]]:
-    try:
-        found = read_state(path)
-    except PermissionError:
-        # Somebody else's file in the owner's directory, who may remove it.
-        found = FileState(b"", 0, -1, -1)
-        if not check_mode:
-            os.unlink(path)
+    found = _readable_state(path, check_mode)
     if content is None:
         if found and not check_mode:
             remove_file(path)
         return [show_diff(path, found.content, None)] if found else []
-    good = found and found.content == content and found.mode == 0o600 and found.uid == entry.pw_uid
-    if good:
+    if found and (found.content, found.mode, found.uid) == (content, 0o600, entry.pw_uid):
         return []
     if not check_mode:
         write_file(Wanted(path, content, 0o600))
     if found and found.content == content:
         return [{"prepared": f"{path}: mode {found.mode:04o} and owner {found.uid} differ\n"}]
     return [show_diff(path, found.content if found else None, content)]
+
+
+def _readable_state(path: str, check_mode: bool) -> FileState | None:
+    try:
+        return read_state(path)
+    except PermissionError:
+        # Somebody else's file in the owner's directory, who may remove it.
+        if not check_mode:
+            os.unlink(path)
+        return FileState(b"", 0, -1, -1)
 
 
 def _directory(folder: str, entry: pwd.struct_passwd, needed: bool, check_mode: bool) -> list[dict[str, str]]:

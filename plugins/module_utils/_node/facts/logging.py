@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._node.facts.node import (
-    Node,
+    NodeSnapshot,
     Part,
     available,
     gather,
@@ -23,8 +23,12 @@ from ansible_collections.pve.audit.plugins.module_utils._node.facts.node import 
     why,
 )
 from ansible_collections.pve.audit.plugins.module_utils._node.facts.storage import storage
-from ansible_collections.pve.audit.plugins.module_utils._node.logrotate.files import doubles, read_configuration
-from ansible_collections.pve.audit.plugins.module_utils._node.logrotate.policy import Places, taken_over
+from ansible_collections.pve.audit.plugins.module_utils._node.logrotate.files import (
+    doubles,
+    find_errors,
+    read_configuration,
+)
+from ansible_collections.pve.audit.plugins.module_utils._node.logrotate.policy import LogrotatePlaces, taken_over
 
 RSYSLOG_CONFIG = "/etc/rsyslog.d/60-pve-audit.conf"
 AUDIT_RULES = "/etc/audit/rules.d/60-pve-audit.rules"
@@ -33,7 +37,7 @@ ARCHIVE = "/var/log/pve-audit/tasks"
 RING = "/var/log/pve/tasks"
 
 
-def rsyslog(node: Node) -> Part:
+def rsyslog(node: NodeSnapshot) -> Part:
     """Whether rsyslog is there, runs, accepts its configuration, and has ours."""
     version = node.run(["rsyslogd", "-v"])
     if version.missing:
@@ -51,7 +55,7 @@ def rsyslog(node: Node) -> Part:
     )
 
 
-def forwarder(node: Node) -> Part:
+def forwarder(node: NodeSnapshot) -> Part:
     """The forwarder's own status file, and whether its service runs."""
     unit = node.unit("pve-audit-forward.service")
     active = unit.get("ActiveState") == "active"
@@ -86,7 +90,7 @@ def _queue(pipelines: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def journald(node: Node) -> Part:
+def journald(node: NodeSnapshot) -> Part:
     """Settings in effect, and what the journal holds. `persistent` is what is so, not what is set."""
     settings = node.run(["systemd-analyze", "cat-config", "systemd/journald.conf"])
     if not settings.ok:
@@ -115,7 +119,7 @@ def journald(node: Node) -> Part:
     )
 
 
-def _has_journal(node: Node, directory: str) -> bool:
+def _has_journal(node: NodeSnapshot, directory: str) -> bool:
     try:
         return any(
             name.endswith(".journal")
@@ -127,7 +131,7 @@ def _has_journal(node: Node, directory: str) -> bool:
         return False
 
 
-def _oldest_entry(node: Node) -> str | None:
+def _oldest_entry(node: NodeSnapshot) -> str | None:
     """journalctl starts with the oldest entry when it is not asked to follow or to reverse."""
     first = node.run(["sh", "-c", "journalctl -o json --output-fields=MESSAGE_ID --no-pager 2>/dev/null | head -n 1"])
     try:
@@ -143,7 +147,7 @@ def _boots(text: str) -> int | None:
         return None
 
 
-def logrotate(node: Node) -> Part:
+def logrotate(node: NodeSnapshot) -> Part:
     """All policies with their place, paths that two of them rotate, and files that were taken over."""
     main = node.path("/etc/logrotate.conf")
     if not os.path.exists(main):
@@ -158,14 +162,14 @@ def logrotate(node: Node) -> Part:
         doubles=[
             {"path": second.pattern, "first": first.place, "second": second.place} for first, second in doubles(found)
         ],
-        taken_over=taken_over(Places(aside=node.path(Places.aside))),
-        problems=found.problems,
+        taken_over=taken_over(LogrotatePlaces(aside=node.path(LogrotatePlaces.aside))),
+        problems=find_errors(main, node.run),
         timer_active=node.unit("logrotate.timer").get("ActiveState") == "active",
         last_run_failed=node.unit("logrotate.service").get("Result") not in ("success", None),
     )
 
 
-def clock(node: Node) -> Part:
+def clock(node: NodeSnapshot) -> Part:
     """Whether the clock is synchronised, by whom, and how far off it is (seconds)."""
     shown = node.run(["timedatectl", "show"])
     values = properties(shown.stdout)
@@ -191,7 +195,7 @@ def clock(node: Node) -> Part:
     return facts
 
 
-def tasks(node: Node) -> Part:
+def tasks(node: NodeSnapshot) -> Part:
     """Whether the archive reaches PVE's ring, and every gap that was recorded."""
     if not os.path.isdir(node.path(ARCHIVE)):
         return unavailable(f"task records are not preserved ({ARCHIVE} is not there)")
@@ -218,7 +222,7 @@ def tasks(node: Node) -> Part:
     )
 
 
-def _last_line(node: Node, name: str) -> str | None:
+def _last_line(node: NodeSnapshot, name: str) -> str | None:
     lines = (node.text(name) or "").rstrip("\n").split("\n")
     return lines[-1] or None
 
@@ -233,7 +237,7 @@ def _json_lines(text: str) -> list[Any]:
     return found
 
 
-def auditd(node: Node) -> Part:
+def auditd(node: NodeSnapshot) -> Part:
     """Whether the kernel lets this node audit, whether auditd runs, and whether our rules are loaded."""
     facts: Part = {
         "rules_file": os.path.exists(node.path(AUDIT_RULES)),
@@ -258,7 +262,7 @@ def auditd(node: Node) -> Part:
     )
 
 
-def _in_container(node: Node) -> bool:
+def _in_container(node: NodeSnapshot) -> bool:
     seen = node.run(["systemd-detect-virt", "--container"])
     return seen.ok and seen.stdout.strip() not in ("", "none")
 
@@ -275,6 +279,6 @@ PARTS = {
 }
 
 
-def look_at(node: Node, names: list[str]) -> dict[str, Part]:
+def look_at(node: NodeSnapshot, names: list[str]) -> dict[str, Part]:
     """The chosen parts, all of them when none is chosen."""
     return gather(node, PARTS, names or list(PARTS))

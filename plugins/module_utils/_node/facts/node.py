@@ -24,7 +24,7 @@ _SIZES = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 @dataclass(frozen=True)
-class Node:
+class NodeSnapshot:
     """The node: programs, its files (below `root`, which only tests change), and the time in epoch seconds."""
 
     run: Runner
@@ -107,7 +107,9 @@ def utc(seconds: float | None) -> str | None:
     return None if seconds is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
-def gather(node: Node, parts: Mapping[str, Callable[[Node], Part]], names: list[str]) -> dict[str, Part]:
+def gather(
+    node: NodeSnapshot, parts: Mapping[str, Callable[[NodeSnapshot], Part]], names: list[str]
+) -> dict[str, Part]:
     """The chosen parts. A file that vanishes or cannot be read while a part looks at it makes this part unavailable."""
     found: dict[str, Part] = {}
     for name in names:

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ansible_collections.pve.audit.plugins.module_utils._node.facts.node import DAY, Node, Part, available, utc
+from ansible_collections.pve.audit.plugins.module_utils._node.facts.node import DAY, NodeSnapshot, Part, available, utc
 
 LOGS = "/var/log"
 JOURNAL = "/var/log/journal"
@@ -31,7 +31,7 @@ class LogFile:
     modified: float
 
 
-def storage(node: Node) -> Part:
+def storage(node: NodeSnapshot) -> Part:
     """Free space of the file system of /var/log and `days_left`, with `days_left_how` or `days_left_reason`."""
     space = os.statvfs(node.path(LOGS))
     free = space.f_bavail * space.f_frsize

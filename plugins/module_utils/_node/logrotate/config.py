@@ -12,7 +12,7 @@ import fnmatch
 import posixpath
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,15 +67,14 @@ class Taboo:
 
 @dataclass
 class ParsedFile:
-    """What one file says, in its order. `options`: the global ones at its end; `problems`: what was not understood."""
+    """What one file says, in its order, and the global options at its end."""
 
     items: list[Block | Include | Taboo] = field(default_factory=list)
     options: dict[str, str] = field(default_factory=dict)
-    problems: list[tuple[int, str]] = field(default_factory=list)
 
 
 def parse_config(text: str, inherited: Mapping[str, str] | None = None) -> ParsedFile:
-    """Read one file. Never fails: what logrotate itself would refuse is in `problems`."""
+    """Read one file. Never fails, and leaves it to logrotate itself to say what is wrong."""
     return _Parser(text, dict(inherited or {})).parse()
 
 
@@ -96,12 +95,8 @@ class _Parser:
             self.number += 1
             self.directive(line)
         if self.block is not None:
-            self.problem("the block is not closed with }")
             self.close()
         return self.result
-
-    def problem(self, text: str) -> None:
-        self.result.problems.append((min(self.number, len(self.lines)), text))
 
     def close(self) -> None:
         self.result.items.append(Block(self.start, self.patterns, self.block or {}))
@@ -112,9 +107,7 @@ class _Parser:
         rest = line.strip()
         while rest and not rest.startswith("#"):
             if rest[0] == "}":
-                if self.block is None:
-                    self.problem("unexpected }")
-                else:
+                if self.block is not None:
                     self.close()
                 return
             if rest[0] in "/\"'~" and self.block is None:
@@ -138,7 +131,6 @@ class _Parser:
             if not rest.startswith("#"):
                 parts.append(rest)
             if self.number >= len(self.lines):
-                self.problem("the paths are not followed by {")
                 return ""
             rest = self.lines[self.number].strip()
             self.number += 1
@@ -147,7 +139,6 @@ class _Parser:
         try:
             self.patterns = tuple(shlex.split(" ".join(parts)))
         except ValueError:
-            self.problem("a quote is not closed")
             self.patterns = tuple(" ".join(parts).replace('"', " ").split())
         self.block = dict(self.result.options)
         return tail.strip()
@@ -161,7 +152,6 @@ class _Parser:
                 self.options[word] = "\n".join(part.strip() for part in body)
                 return
             body.append(line)
-        self.problem(f"{word} without endscript")
 
     @property
     def options(self) -> dict[str, str]:
@@ -225,29 +215,19 @@ def _parts_overlap(left: str, right: str) -> bool:
     one, two = _tokens(left), _tokens(right)
     todo, seen = [(0, 0)], set()
     while todo:
-        a, b = todo.pop()
-        if (a, b) in seen:
-            continue
-        seen.add((a, b))
-        if a == len(one) and b == len(two):
+        a, b = place = todo.pop()
+        if place == (len(one), len(two)):
             return True
-        todo += _steps(one, two, a, b)
+        if place in seen:
+            continue
+        seen.add(place)
+        if one[a : a + 1] == ["*"]:
+            todo += [(a + 1, b), (a, min(b + 1, len(two)))]
+        elif two[b : b + 1] == ["*"]:
+            todo += [(a, b + 1), (min(a + 1, len(one)), b)]
+        elif a < len(one) and b < len(two) and _tokens_meet(one[a], two[b]):
+            todo.append((a + 1, b + 1))
     return False
-
-
-def _steps(one: Sequence[str], two: Sequence[str], a: int, b: int) -> Iterator[tuple[int, int]]:
-    star_a, star_b = one[a : a + 1] == ["*"], two[b : b + 1] == ["*"]
-    if star_a:
-        yield a + 1, b
-    if star_b:
-        yield a, b + 1
-    if a < len(one) and b < len(two):
-        if star_a and not star_b:
-            yield a, b + 1
-        elif star_b and not star_a:
-            yield a + 1, b
-        elif not star_a and _tokens_meet(one[a], two[b]):
-            yield a + 1, b + 1
 
 
 def _tokens(part: str) -> list[str]:
@@ -257,13 +237,10 @@ def _tokens(part: str) -> list[str]:
 def _tokens_meet(left: str, right: str) -> bool:
     """Two single-character tokens. Two sets are taken to meet: a doubt counts as an overlap."""
     left, right = (token[1] if len(token) == 2 and token[0] == "\\" else token for token in (left, right))
-    if len(left) > 1 and len(right) > 1:
+    if "?" in (left, right) or (len(left) > 1 and len(right) > 1):
         return True
-    if len(left) > 1 or left == "?":
-        return len(right) > 1 or right == "?" or fnmatch.fnmatchcase(right, left.replace("[^", "[!"))
-    if len(right) > 1 or right == "?":
-        return fnmatch.fnmatchcase(left, right.replace("[^", "[!"))
-    return left == right
+    one, single = sorted((left, right), key=len, reverse=True)
+    return fnmatch.fnmatchcase(single, one.replace("[^", "[!")) if len(one) > 1 else left == right
 
 
 def render_policy(name: str, policy: Mapping[str, Any]) -> str:
@@ -286,26 +263,31 @@ def _option_lines(policy: Mapping[str, Any]) -> Iterator[str]:
     if policy.get("size") is None:
         yield policy.get("frequency") or "daily"
     yield f"rotate {policy['rotate']}"
-    for key in ("maxage", "size", "minsize", "maxsize"):
-        if policy.get(key) is not None:
-            yield f"{key} {policy[key]}"
-    yield "missingok" if policy.get("missingok") else "nomissingok"
-    yield "notifempty" if policy.get("notifempty") else "ifempty"
-    yield "dateext" if policy.get("dateext") else "nodateext"
-    if policy.get("dateext") and policy.get("dateformat"):
-        yield f"dateformat {policy['dateformat']}"
-    yield "compress" if policy.get("compress") else "nocompress"
+    yield from _values(policy, "maxage", "size", "minsize", "maxsize")
+    yield _flag(policy, "missingok", "nomissingok")
+    yield _flag(policy, "notifempty", "ifempty")
+    yield _flag(policy, "dateext", "nodateext")
+    if policy.get("dateext"):
+        yield from _values(policy, "dateformat")
+    yield _flag(policy, "compress", "nocompress")
     if policy.get("compress"):
-        yield "delaycompress" if policy.get("delaycompress") else "nodelaycompress"
-        for key in ("compresscmd", "compressext", "compressoptions"):
-            if policy.get(key):
-                yield f"{key} {policy[key]}"
+        yield _flag(policy, "delaycompress", "nodelaycompress")
+        yield from _values(policy, "compresscmd", "compressext", "compressoptions")
     create, su = policy.get("create"), policy.get("su")
     yield f"create {create['mode']} {create['owner']} {create['group']}" if create else "nocreate"
     if su:
         yield f"su {su['user']} {su['group']}"
     yield f"olddir {_quote(policy['olddir'])}" if policy.get("olddir") else "noolddir"
-    yield "sharedscripts" if policy.get("sharedscripts") else "nosharedscripts"
+    yield _flag(policy, "sharedscripts", "nosharedscripts")
+
+
+def _values(policy: Mapping[str, Any], *keys: str) -> Iterator[str]:
+    """A line for each of these options that is given."""
+    yield from (f"{key} {policy[key]}" for key in keys if policy.get(key) not in (None, ""))
+
+
+def _flag(policy: Mapping[str, Any], key: str, otherwise: str) -> str:
+    return key if policy.get(key) else otherwise
 
 
 def check_policy(name: str, policy: Mapping[str, Any]) -> None:

@@ -29,7 +29,7 @@ MAX_NESTING = 16
 
 
 @dataclass(frozen=True)
-class Rule:
+class LogrotateRule:
     """One pattern that a file rotates, with all options in effect for it."""
 
     file: str
@@ -45,19 +45,18 @@ class Rule:
 
 @dataclass
 class Configuration:
-    """All that logrotate reads, in its order. `problems` are sentences."""
+    """All that logrotate reads, in its order."""
 
     main: str
     files: list[str] = field(default_factory=list)
     directories: list[str] = field(default_factory=list)
-    rules: list[Rule] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    rules: list[LogrotateRule] = field(default_factory=list)
     taboo: list[str] = field(default_factory=lambda: list(TABOO))
     options: dict[str, str] = field(default_factory=dict)
 
 
 def read_configuration(main: str) -> Configuration:
-    """Follow `main` and its includes as logrotate does. A file that cannot be read is a problem, not an error."""
+    """Follow `main` and its includes as logrotate does. A file that cannot be read is passed over."""
     found = Configuration(main)
     _read_path(found, main, 0)
     return found
@@ -65,7 +64,6 @@ def read_configuration(main: str) -> Configuration:
 
 def _read_path(found: Configuration, path: str, depth: int) -> None:
     if depth > MAX_NESTING:
-        found.problems.append(f"{path}: includes are nested too deep")
         return
     if not os.path.isdir(path):
         _read_file(found, path, depth)
@@ -81,16 +79,14 @@ def _read_file(found: Configuration, path: str, depth: int) -> None:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as stream:
             text = stream.read()
-    except OSError as error:
-        found.problems.append(f"{path}: {error.strerror}")
+    except OSError:
         return
     found.files.append(path)
     # The options of the files read before hold here too, so does what an include leaves behind.
     parsed = parse_config(text, found.options)
-    found.problems += [f"{path}:{line}: {problem}" for line, problem in parsed.problems]
     for item in parsed.items:
         if isinstance(item, Block):
-            found.rules += [Rule(path, item.line, pattern, item.options) for pattern in item.patterns]
+            found.rules += [LogrotateRule(path, item.line, pattern, item.options) for pattern in item.patterns]
         elif isinstance(item, Taboo):
             found.taboo = [*(found.taboo if item.add else []), *item.patterns]
         elif isinstance(item, Include):
@@ -99,7 +95,7 @@ def _read_file(found: Configuration, path: str, depth: int) -> None:
     found.options = parsed.options
 
 
-def overlapping_rules(found: Configuration, paths: Iterable[str], but: str) -> list[Rule]:
+def overlapping_rules(found: Configuration, paths: Iterable[str], but: str) -> list[LogrotateRule]:
     """The rules of other files than `but` that rotate something that `paths` rotate too."""
     wanted = list(paths)
     return [
@@ -109,7 +105,7 @@ def overlapping_rules(found: Configuration, paths: Iterable[str], but: str) -> l
     ]
 
 
-def doubles(found: Configuration) -> list[tuple[Rule, Rule]]:
+def doubles(found: Configuration) -> list[tuple[LogrotateRule, LogrotateRule]]:
     """All pairs of rules that may rotate the same path: logrotate refuses the later one when the file exists."""
     return [
         (first, second)
@@ -119,35 +115,36 @@ def doubles(found: Configuration) -> list[tuple[Rule, Rule]]:
     ]
 
 
-@dataclass(frozen=True)
-class Change:
-    """What a run would change in `directory`: contents by file name, None for a file that goes away."""
+def find_errors(main: str, run: Runner) -> list[str]:
+    """The errors that the real `logrotate -d` finds in the configuration as it is, or why it cannot be asked."""
+    outcome = run(["logrotate", "-d", main])
+    if outcome.missing or outcome.timed_out:
+        return [outcome.stderr]
+    return [line.removeprefix("error: ") for line in _error_lines(outcome)]
 
-    directory: str
-    contents: Mapping[str, bytes | None]
 
+def try_configuration(main: str, directory: str, contents: Mapping[str, bytes | None], run: Runner) -> list[str]:
+    """The errors that the real `logrotate -d` finds in the complete configuration with a change, and not without it.
 
-def try_configuration(main: str, change: Change, run: Runner) -> list[str]:
-    """The errors that the real `logrotate -d` finds in the complete configuration with the change, and not without it.
-
-    The configuration is copied, with all modes, to a temporary place where the change is made; names in the answers are
-    the real ones. Nothing of the node is touched.
+    `contents` are those of files in `directory` by name, None for a file that goes away. The configuration is copied,
+    with all modes, to a temporary place where the change is made; names in the answers are the real ones. Nothing of
+    the node is touched.
     """
-    before = _errors(main, Change(change.directory, {}), run)
-    after = _errors(main, change, run)
+    before = _errors(main, directory, {}, run)
+    after = _errors(main, directory, contents, run)
     return [error for error in after if error not in before]
 
 
-def _errors(main: str, change: Change, run: Runner) -> list[str]:
+def _errors(main: str, directory: str, contents: Mapping[str, bytes | None], run: Runner) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="pve-audit-logrotate-") as place:
         staged = os.path.join(place, "logrotate.d")
-        _copy_directory(change.directory, staged)
-        for name, content in change.contents.items():
+        _copy_directory(directory, staged)
+        for name, content in contents.items():
             _stage(os.path.join(staged, name), content)
         copy = os.path.join(place, "logrotate.conf")
-        _stage(copy, _redirect(main, change.directory, staged))
+        _stage(copy, _redirect(main, directory, staged))
         outcome = run(["logrotate", "-d", "-s", os.path.join(place, "state"), copy])
-        return [_real_names(line, main, copy, change.directory, staged) for line in _error_lines(outcome)]
+        return [_real_names(line, main, copy, directory, staged) for line in _error_lines(outcome)]
 
 
 def _copy_directory(source: str, target: str) -> None:

@@ -27,9 +27,8 @@ from ansible_collections.pve.audit.plugins.module_utils._node.logrotate.config i
     render_policy,
 )
 from ansible_collections.pve.audit.plugins.module_utils._node.logrotate.files import (
-    Change,
     Configuration,
-    Rule,
+    LogrotateRule,
     overlapping_rules,
     read_configuration,
     try_configuration,
@@ -49,7 +48,7 @@ SUFFIX = ".pve-audit-disabled"
 
 
 @dataclass(frozen=True)
-class Places:
+class LogrotatePlaces:
     """Where things lie; only tests use others."""
 
     main: str = "/etc/logrotate.conf"
@@ -58,7 +57,7 @@ class Places:
 
 
 @dataclass
-class Plan:
+class PolicyPlan:
     """What a run does. `contents`: new bytes by path, None for a file that goes; the same for what it was `before`."""
 
     path: str
@@ -79,10 +78,10 @@ class Plan:
         return [show_diff(path, self.before[path], after) for path, after in sorted(self.contents.items())]
 
 
-def plan_present(name: str, policy: Mapping[str, Any], takeover: bool, places: Places) -> Plan:
+def plan_present(name: str, policy: Mapping[str, Any], takeover: bool, places: LogrotatePlaces) -> PolicyPlan:
     """What it takes to have the policy. Raises InputError when another file rotates one of its paths."""
     text = render_policy(name, policy).encode()
-    plan = Plan(os.path.join(places.directory, name))
+    plan = PolicyPlan(os.path.join(places.directory, name))
     found = read_configuration(places.main)
     if os.path.normpath(places.directory) not in found.directories:
         raise InputError(f"{places.main} does not include {places.directory}: a policy there would never be used")
@@ -98,11 +97,11 @@ def plan_present(name: str, policy: Mapping[str, Any], takeover: bool, places: P
     return plan
 
 
-def plan_absent(name: str, places: Places) -> Plan:
+def plan_absent(name: str, places: LogrotatePlaces) -> PolicyPlan:
     """What it takes to be without the policy, everything that it took over back in its place."""
     if not NAME.fullmatch(name):
         raise InputError(f"name must be letters, digits, - and _, not {name!r}")
-    plan = Plan(os.path.join(places.directory, name))
+    plan = PolicyPlan(os.path.join(places.directory, name))
     old = _own_state(plan.path)
     if old is not None:
         plan.contents[plan.path], plan.before[plan.path] = None, old.content
@@ -118,17 +117,17 @@ def plan_absent(name: str, places: Places) -> Plan:
     return plan
 
 
-def check_plan(plan: Plan, places: Places, run: Runner) -> None:
+def check_plan(plan: PolicyPlan, places: LogrotatePlaces, run: Runner) -> None:
     """Raises InputError with logrotate's own words when the configuration would be worse than before."""
     if not plan.contents:
         return
     contents = {os.path.basename(path): content for path, content in plan.contents.items()}
-    errors = try_configuration(places.main, Change(places.directory, contents), run)
+    errors = try_configuration(places.main, places.directory, contents, run)
     if errors:
         raise InputError(f"logrotate refuses the policy, nothing was changed: {'; '.join(errors)}")
 
 
-def apply_present(name: str, policy: Mapping[str, Any], plan: Plan, places: Places) -> None:
+def apply_present(name: str, policy: Mapping[str, Any], plan: PolicyPlan, places: LogrotatePlaces) -> None:
     """Carry out the plan. On a failure everything is as it was before."""
     done: list[tuple[str, FileState | None]] = []
     try:
@@ -144,7 +143,7 @@ def apply_present(name: str, policy: Mapping[str, Any], plan: Plan, places: Plac
         raise InputError(f"nothing was changed: {error.filename}: {error.strerror}") from error
 
 
-def apply_absent(name: str, plan: Plan, places: Places) -> None:
+def apply_absent(name: str, plan: PolicyPlan, places: LogrotatePlaces) -> None:
     """Carry out the plan: first give back, then remove, so that no moment is without rotation."""
     for path in plan.give_back:
         if path in plan.contents:
@@ -156,7 +155,7 @@ def apply_absent(name: str, plan: Plan, places: Places) -> None:
     remove_file(_record_path(name, places))
 
 
-def taken_over(places: Places) -> dict[str, list[str]]:
+def taken_over(places: LogrotatePlaces) -> dict[str, list[str]]:
     """The files that each policy has taken over, by policy."""
     try:
         names = sorted(name for name in os.listdir(places.aside) if name.endswith(".json"))
@@ -165,7 +164,7 @@ def taken_over(places: Places) -> dict[str, list[str]]:
     return {name.removesuffix(".json"): _read_record(name.removesuffix(".json"), places) for name in names}
 
 
-def aside_path(path: str, places: Places) -> str:
+def aside_path(path: str, places: LogrotatePlaces) -> str:
     """Where the copy of a file lies that was taken over."""
     return os.path.join(places.aside, os.path.basename(path) + SUFFIX)
 
@@ -195,7 +194,9 @@ def _check_own_paths(paths: list[str]) -> None:
                 raise InputError(f"paths: {other} and {path} may be the same file, which logrotate refuses")
 
 
-def _check_others(found: Configuration, own: str, paths: list[str], takeover: bool, places: Places) -> list[str]:
+def _check_others(
+    found: Configuration, own: str, paths: list[str], takeover: bool, places: LogrotatePlaces
+) -> list[str]:
     """The files to take over. Raises InputError when one may not be."""
     rivals = overlapping_rules(found, paths, own)
     files = sorted({rule.file for rule in rivals})
@@ -216,11 +217,11 @@ def _check_others(found: Configuration, own: str, paths: list[str], takeover: bo
     return files
 
 
-def _places(rules: list[Rule]) -> str:
+def _places(rules: list[LogrotateRule]) -> str:
     return ", ".join(f"{rule.place} rotates {rule.pattern}" for rule in rules)
 
 
-def _keep_aside(name: str, files: list[str], places: Places) -> None:
+def _keep_aside(name: str, files: list[str], places: LogrotatePlaces) -> None:
     """Copies first, then the record, all on disk before the first original goes."""
     os.makedirs(places.aside, mode=0o700, exist_ok=True)
     for path in files:
@@ -229,11 +230,11 @@ def _keep_aside(name: str, files: list[str], places: Places) -> None:
     write_file(Wanted(_record_path(name, places), (json.dumps(record) + "\n").encode(), 0o600))
 
 
-def _record_path(name: str, places: Places) -> str:
+def _record_path(name: str, places: LogrotatePlaces) -> str:
     return os.path.join(places.aside, f"{name}.json")
 
 
-def _read_record(name: str, places: Places) -> list[str]:
+def _read_record(name: str, places: LogrotatePlaces) -> list[str]:
     try:
         with open(_record_path(name, places), encoding="utf-8") as stream:
             record = json.load(stream)

