@@ -11,8 +11,9 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pve.audit.plugins.module_utils._classify.event import classify_event
-from ansible_collections.pve.audit.plugins.module_utils._evidence.mixed import SOURCES, EventParser
+from ansible_collections.pve.audit.plugins.module_utils._evidence.read import classify_event, read_events
+from ansible_collections.pve.audit.plugins.module_utils._evidence.registry import CHOICES
+from ansible_collections.pve.audit.plugins.module_utils._evidence.source import Context
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.time import parse_instant, zone
 
@@ -121,20 +122,20 @@ def events(
 ) -> list[dict[str, Any]]:
     """See DOCUMENTATION. Raises AnsibleFilterError with one sentence."""
     try:
-        reader = _event_parser(source, node, reference, timezone)
-        return [classify_event(event) for event in reader.read(_items(items))]
+        if source not in CHOICES:
+            raise InputError(f"source {source!r} is unknown: use one of {', '.join(CHOICES)}")
+        found = read_events(_items(items), str(source), _context(node, reference, timezone))
+        return [classify_event(event) for event in found]
     except ValueError as error:
         raise AnsibleFilterError(f"pve.audit.events: {error}") from error
 
 
-def _event_parser(source: object, node: object, reference: object, timezone: object) -> EventParser:
-    if source not in SOURCES:
-        raise InputError(f"source {source!r} is unknown: use one of {', '.join(SOURCES)}")
+def _context(node: object, reference: object, timezone: object) -> Context:
     if not isinstance(node, str):
         raise InputError(f"node is a name, not {type(node).__name__}")
     tz = zone(str(timezone))
     now = time.time()
-    return EventParser(str(source), node, now if reference is None else parse_instant(reference, now=now, tz=tz), tz)
+    return Context(node, now if reference is None else parse_instant(reference, now=now, tz=tz), tz)
 
 
 def _items(value: object) -> Iterable[Any]:

@@ -27,7 +27,6 @@ from ansible_collections.pve.audit.plugins.module_utils._model.task import rank_
 
 Event = dict[str, Any]
 
-DATASETS = ("pve.task", "pve.access", "pve.auth", "pve.cluster", "pve.config", "linux.auth")
 OUTCOMES = ("success", "failure", "unknown")
 
 # How a time such as 2026-11-23T17:40:33Z goes on after its hour: the tail as seconds.

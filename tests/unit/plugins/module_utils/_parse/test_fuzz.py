@@ -18,7 +18,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.pve.audit.plugins.module_utils._evidence.mixed import EventParser
+from ansible_collections.pve.audit.plugins.module_utils._evidence.read import read_events, read_item
+from ansible_collections.pve.audit.plugins.module_utils._evidence.registry import BY_NAME, CHOICES
+from ansible_collections.pve.audit.plugins.module_utils._evidence.source import Context
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
 from ansible_collections.pve.audit.plugins.module_utils._model.names import split_userid
@@ -229,11 +231,11 @@ def test_redaction_is_idempotent(seed: int, extra: list[str]) -> None:
 
 
 @RELAXED
-@given(SEED, EXTRA, st.sampled_from(["auto", "task", "access", "journal"]))
+@given(SEED, EXTRA, st.sampled_from(CHOICES))
 def test_mixed_lists(seed: int, extra: list[str], source: str) -> None:
     items = make_raw(seed, extra)
-    reader = EventParser(source, "pve1", REFERENCE)
-    read = [reader.read_item(item) for item in items]
+    context = Context("pve1", REFERENCE)
+    read = [read_item(item, BY_NAME.get(source), context) for item in items]
     assert len(read) == len(items)
     for event in read:
         if event is not None:
@@ -281,5 +283,5 @@ def test_enough_lines_are_made() -> None:
     ],
 )
 def test_long_lines_are_read(line: str) -> None:
-    for source in ("auto", "task", "access", "journal"):
-        EventParser(source, "pve1", REFERENCE).read([line])
+    for source in CHOICES:
+        read_events([line], source, Context("pve1", REFERENCE))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.pve.audit.plugins.module_utils._classify.action import ACTIONS
-from ansible_collections.pve.audit.plugins.module_utils._classify.event import classify_event
+from ansible_collections.pve.audit.plugins.module_utils._evidence.read import classify_event
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._parse.task import task_event
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.anomalies import check_rules, find_anomalies, matcher

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.pve.audit.plugins.module_utils._evidence.mixed import EventParser
+from ansible_collections.pve.audit.plugins.module_utils._evidence.read import read_events
+from ansible_collections.pve.audit.plugins.module_utils._evidence.source import Context
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
 
 UPID = "UPID:pve1:0000010A:0002BBEF:6B046DE4:vzdump:103:svc@pve!backup:"
 ACCESS = '192.0.2.7 - a@pve [23/11/2026:02:13:05 +0100] "GET / HTTP/1.1" 200 83'
@@ -36,16 +38,16 @@ LISTS: list[tuple[list[Any], list[tuple[str | None, str]]]] = [
 ]
 
 
-def reader(source: str = "auto") -> EventParser:
-    """A reader with a node and a reference time."""
-    return EventParser(source, "pve1", REFERENCE)
+def read(items: list[Any], source: str = "auto") -> list[Event]:
+    """The events of lines of pve1, with a reference time."""
+    return read_events(items, source, Context("pve1", REFERENCE))
 
 
 @pytest.mark.parametrize(("items", "want"), LISTS)
 def test_lists(items: list[Any], want: list[tuple[str | None, str]]) -> None:
-    events = reader().read(items)
+    events = read(items)
     assert [(event["event"].get("dataset"), event["event"]["outcome"]) for event in events] == want
-    assert reader().read(events) == events
+    assert read(events) == events
     assert len({event["event"]["id"] for event in events}) == len(events)
 
 
@@ -53,7 +55,7 @@ def test_lists(items: list[Any], want: list[tuple[str | None, str]]) -> None:
     ("source", "dataset"), [("task", "pve.task"), ("access", "pve.access"), ("journal", "pve.auth"), ("auto", None)]
 )
 def test_a_broken_line_belongs_to_the_source_that_was_named(source: str, dataset: str | None) -> None:
-    (event,) = reader(source).read(["broken"])
+    (event,) = read(["broken"], source)
     assert event["event"].get("dataset") == dataset
     assert event["event"]["kind"] == "pipeline_error"
     assert event["host"] == {"name": "pve1"}
@@ -62,9 +64,14 @@ def test_a_broken_line_belongs_to_the_source_that_was_named(source: str, dataset
 @pytest.mark.parametrize("item", [None, 7, 1.5, True, [], {}, {"upid": None}, {"t": 1}, {"event": "x"}, ("UPID:",)])
 def test_an_item_of_no_known_kind_is_named(item: Any) -> None:
     with pytest.raises(InputError, match="item 2 of the list"):
-        reader().read([ACCESS, item])
+        read([ACCESS, item])
+
+
+def test_lines_that_the_api_wraps_are_read_when_their_source_is_named() -> None:
+    (event,) = read([{"n": 3, "t": JOURNAL}], "journal")
+    assert event["event"]["dataset"] == "pve.auth"
 
 
 def test_the_order_of_the_input_is_kept_when_a_finished_task_replaces_a_running_one() -> None:
-    events = reader().read([RUNNING, ACCESS, DONE])
+    events = read([RUNNING, ACCESS, DONE])
     assert [event["event"]["dataset"] for event in events] == ["pve.task", "pve.access"]

@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The journal and syslog: logins, sessions and commands."""
+
+from __future__ import annotations
+
+from ansible_collections.pve.audit.plugins.module_utils._evidence.source import Context, Item, Source, SourceCoverage
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
+from ansible_collections.pve.audit.plugins.module_utils._parse.journal import (
+    looks_like_journal,
+    parse_journal_line,
+    parse_journal_record,
+)
+from ansible_collections.pve.audit.plugins.module_utils._parse.messages import LINUX_AUTH, PVE_AUTH
+
+# The parser of messages names the actions itself: category, object type and severity of each.
+_ACTIONS = {
+    "access.authenticate": ("authentication", "user", "info"),
+    "session.ssh.open": ("session", "session", "low"),
+    "session.ssh.close": ("session", "session", "info"),
+    "session.task.start": ("process", "task", "info"),
+    "session.task.end": ("process", "task", "info"),
+    "session.open": ("session", "session", "info"),
+    "session.console.login": ("session", "session", "medium"),
+    "session.sudo.command": ("process", "session", "medium"),
+}
+
+
+def _parse(item: Item, context: Context) -> Event | None:
+    if isinstance(item, str):
+        return parse_journal_line(item, context.node, context.ids, reference=context.reference, tz=context.tz)
+    return parse_journal_record(item, context.node, context.ids)
+
+
+def _classify(event: Event) -> None:
+    about, facts = event["event"], event["pve"]
+    if (known := _ACTIONS.get(about.get("action", ""))) is not None:
+        about["category"], facts["object_type"], facts["severity"] = [known[0]], known[1], known[2]
+
+
+JOURNAL = Source(
+    name="journal",
+    what="records of `journalctl -o json`, lines of the journal or of syslog",
+    line="journal line",
+    datasets=(PVE_AUTH, LINUX_AUTH),
+    looks_like=looks_like_journal,
+    record_keys=("MESSAGE", "__REALTIME_TIMESTAMP", "__CURSOR"),
+    parse=_parse,
+    classify=_classify,
+    coverage=SourceCoverage(
+        name=PVE_AUTH,
+        dated_by="@timestamp",
+        forgets="journald removes the oldest files when its limit of size or age is reached",
+        blind_to="what a session did, except for tasks and sudo",
+    ),
+)

@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lists of anything that the sources read, as one list of events without duplicates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ansible_collections.pve.audit.plugins.module_utils._evidence.registry import BY_DATASET, BY_NAME, SOURCES
+from ansible_collections.pve.audit.plugins.module_utils._evidence.source import Context, Source
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, unique_events
+from ansible_collections.pve.audit.plugins.module_utils._parse.lines import corrupt_event, decode_line
+
+
+def read_events(items: Iterable[Any], source: str = "auto", context: Context | None = None) -> list[Event]:
+    """The events of `items` in their order, one for each `event.id`.
+
+    `source` is one of CHOICES; with `auto` each line tells by its shape. Items that hold no evidence (other journal
+    lines, empty lines) give nothing; broken lines give events of kind pipeline_error.
+    Raises InputError naming the first item that is of no known kind.
+    """
+    return unique_events(_each(items, BY_NAME.get(source), context or Context()))
+
+
+def classify_event(event: Event) -> Event:
+    """Name what an event means as its source says, in place, and return it.
+
+    What the catalogue does not know becomes the action `other` and stays visible. Lines that could not be parsed are
+    left as they are: they have no meaning to name.
+    """
+    event.setdefault("pve", {})
+    source = BY_DATASET.get(event["event"].get("dataset", ""))
+    if source is not None and event["event"].get("kind") != "pipeline_error":
+        source.classify(event)
+    return event
+
+
+def _each(items: Iterable[Any], named: Source | None, context: Context) -> Iterator[Event]:
+    for number, item in enumerate(items, 1):
+        try:
+            event = read_item(item, named, context)
+        except InputError as err:
+            raise InputError(f"item {number} of the list: {err}") from None
+        if event is not None:
+            yield event
+
+
+def read_item(item: object, named: Source | None, context: Context) -> Event | None:
+    """The event of one item, or None when it holds no evidence. Raises InputError for an item of no known kind."""
+    if isinstance(item, (str, bytes)):
+        return _read_line(item, named, context)
+    if not isinstance(item, Mapping):
+        raise InputError(f"a {type(item).__name__} is neither a line nor a record")
+    if isinstance(item.get("event"), Mapping) and "id" in item["event"]:
+        return dict(item)
+    source = next((one for one in SOURCES if one.recognises(item)), None)
+    if source is None and isinstance(item.get("t"), str):
+        return _read_line(item["t"], named, context)
+    if source is None and named is not None and named.record_keys:
+        source = named
+    if source is None:
+        known = [f"no {one.name} record (no {one.record_keys[0]})" for one in SOURCES if one.record_keys]
+        raise InputError(f"the dictionary is of no known kind: {', '.join(known)}")
+    return source.parse(item, context)
+
+
+def _read_line(line: str | bytes, named: Source | None, context: Context) -> Event | None:
+    if not line.strip():
+        return None
+    text = decode_line(line)
+    source = named or next((one for one in SOURCES if one.recognises(text)), None)
+    if source is not None:
+        return source.parse(text, context)
+    known = ", ".join(f"no {one.line}" for one in SOURCES)
+    return corrupt_event(None, context.node, text, f"the line is of no known kind: it is {known}", context.ids)

@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The task log of Proxmox VE: records of the API, and lines of a node's task index or list of active tasks."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.pve.audit.plugins.module_utils._classify.tasks import classify_task
+from ansible_collections.pve.audit.plugins.module_utils._evidence.source import (
+    Context,
+    Item,
+    Source,
+    SourceCoverage,
+    name_action,
+)
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
+from ansible_collections.pve.audit.plugins.module_utils._parse.index import parse_index_line
+from ansible_collections.pve.audit.plugins.module_utils._parse.lines import corrupt_event, decode_line
+from ansible_collections.pve.audit.plugins.module_utils._parse.task import task_event
+
+DATASET = "pve.task"
+
+# A task names its guest as 100, as vm:100 where the HA manager starts it, as 100@store for a volume or backups of the
+# guest, and as 100-scsi0>101-scsi1 for a disk that moves.
+_VMID = re.compile(r"(?:(?:vm|ct)[:/])?([1-9]\d{2,8})(?:[@-].+)?", re.DOTALL)
+
+
+def _parse(item: Item, context: Context) -> Event:
+    if isinstance(item, str):
+        try:
+            return task_event(parse_index_line(item))
+        except InputError as err:
+            return corrupt_event(DATASET, context.node, item, str(err), context.ids)
+    if not isinstance(item.get("upid"), str):
+        raise InputError("the task has no UPID")
+    try:
+        return task_event(item)
+    except InputError as err:
+        node = item.get("node")
+        host = decode_line(node) if isinstance(node, str) else context.node
+        return corrupt_event(DATASET, host, decode_line(item["upid"]), str(err), context.ids)
+
+
+def _classify(event: Event) -> None:
+    facts = event["pve"]
+    if "task_type" not in facts:
+        return
+    identity = facts.get("object", "")
+    name_action(event, classify_task(facts["task_type"], identity))
+    # A numeric id is a guest only where the object is one: a storage or a pool may be called 100 as well.
+    match = _VMID.fullmatch(identity)
+    if match and (facts["object_type"] in ("guest", "snapshot", "volume", "ha") or "@" in identity):
+        facts["vmid"] = int(match[1])
+
+
+TASK = Source(
+    name="task",
+    what="records of the task API, lines of a node's task index or of its list of active tasks",
+    line="task",
+    datasets=(DATASET,),
+    looks_like=lambda line: line.startswith("UPID:"),
+    record_keys=("upid",),
+    parse=_parse,
+    classify=_classify,
+    coverage=SourceCoverage(
+        name=DATASET,
+        dated_by="event.end",
+        forgets="a node keeps 500 to 2,000 finished tasks, then the oldest are overwritten",
+        blind_to="calls that leave no task, client addresses, and who is behind root@pam",
+        reasons=(
+            "node_offline",
+            "node_unreachable",
+            "timed_out",
+            "not_permitted",
+            "ring_turned",
+            "server_error",
+            "corrupt_records",
+        ),
+    ),
+)
