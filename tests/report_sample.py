@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import random
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc33
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.anomalies import check_rules, find_anomalies
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.hours import working_hours
 from ansible_collections.pve.audit.plugins.plugin_utils._report.summary import summarise
+from tests.playbook import run_playbook
 
 NOW = "2026-11-23T18:00:00Z"
 SINCE = "2026-11-16T18:00:00Z"
@@ -226,9 +226,7 @@ PLAYBOOK = """
 """
 
 
-def render(
-    directory: Path, collections: Path, facts: dict[str, Any], **variables: Any
-) -> subprocess.CompletedProcess[str]:
+def render(directory: Path, facts: dict[str, Any], **variables: Any) -> subprocess.CompletedProcess[str]:
     """Render the facts with the role's own tasks. The values arrive as a module's result, as in real life."""
     directory.mkdir(parents=True, exist_ok=True)
     sample = directory / "sample.json"
@@ -240,18 +238,4 @@ def render(
         "pve_audit_report_output_dir": str(directory),
         "pve_audit_report_timezone": "Europe/Berlin",
     }
-    return subprocess.run(
-        [str(Path(sys.executable).with_name("ansible-playbook")), str(play), "-e", json.dumps({**extra, **variables})],
-        env={
-            "ANSIBLE_COLLECTIONS_PATH": str(collections),
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(directory),
-            "LC_ALL": "C.UTF-8",
-            "ANSIBLE_LOCALHOST_WARNING": "false",
-            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
-            "ANSIBLE_NOCOLOR": "1",
-        },
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    return run_playbook(play, directory, "-e", json.dumps({**extra, **variables}))

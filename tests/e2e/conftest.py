@@ -6,11 +6,8 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +15,9 @@ import pytest
 
 from tests.lab.fixtures import start_simulator
 from tests.lab.simulator import Simulator, running_simulator
+from tests.playbook import run_playbook
 
 __all__ = ["start_simulator"]
-
-ROOT = Path(__file__).resolve().parents[2]
-FOREIGN = ("ANSIBLE_", "PROXMOX_")
 
 
 @dataclass(frozen=True)
@@ -57,7 +52,6 @@ class Ansible:
     """Runs playbooks in a folder of its own, with no settings of the user."""
 
     folder: Path
-    common: dict[str, str] = field(default_factory=dict)
 
     def play(self, playbook: str, environment: dict[str, str], *arguments: str, **variables: object) -> Played:
         """Run a playbook by name, or one given as text."""
@@ -66,34 +60,14 @@ class Ansible:
             playbook = "site.yml"
         report = self.folder / "report"
         variables = {"pve_audit_report_output_dir": str(report), **variables}
-        program = str(Path(sys.executable).parent / "ansible-playbook")
-        done = subprocess.run(
-            [program, playbook, "-e", json.dumps(variables), *arguments],
-            cwd=self.folder,
-            env=self.common | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-            text=True,
-            timeout=180,
-        )
+        done = run_playbook(playbook, self.folder, "-e", json.dumps(variables), *arguments, environment=environment)
         return Played(done.returncode, done.stdout, report)
 
 
 @pytest.fixture
 def ansible(tmp_path: Path) -> Ansible:
     """A fresh place to run playbooks."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
-    env |= {
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build" / "collections"),
-        "ANSIBLE_HOME": str(tmp_path / "ansible"),
-        "ANSIBLE_REMOTE_TEMP": str(tmp_path / "ansible" / "tmp"),
-        "ANSIBLE_LOCALHOST_WARNING": "false",
-        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
-        "LC_ALL": "C.UTF-8",
-    }
-    return Ansible(tmp_path, env)
+    return Ansible(tmp_path)
 
 
 @pytest.fixture(scope="session")

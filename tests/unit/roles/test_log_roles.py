@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
@@ -16,15 +15,6 @@ ROLES = Path(__file__).resolve().parents[3] / "roles"
 
 def load(role: str, name: str) -> Any:
     return yaml.safe_load((ROLES / role / name).read_text(encoding="utf-8"))
-
-
-@pytest.mark.parametrize("role", ["log_collector", "log_certificates"])
-def test_argument_specs_equal_the_defaults(role: str) -> None:
-    options = load(role, "meta/argument_specs.yml")["argument_specs"]["main"]["options"]
-    assert {name: option["default"] for name, option in options.items()} == load(role, "defaults/main.yml")
-    assert all(option["description"] for option in options.values())
-    readme = (ROLES / role / "README.md").read_text(encoding="utf-8")
-    assert [name for name in options if f"`{name}`" not in readme] == []
 
 
 def test_each_control_has_a_switch_a_file_a_tag_and_an_id() -> None:

@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.playbook import run_playbook
 
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "named_users"
 KEYS = (
@@ -72,10 +71,8 @@ def look(folder: Path, names: list[str], **extra: Any) -> dict[str, Any]:
         f'        content: "{{{{ {{{values}}} | to_json }}}}"\n        dest: {folder}/made.json\n        mode: "0600"\n'
     )
     (folder / "given.json").write_text(json.dumps(given))
-    program = Path(sys.executable).with_name("ansible-playbook")
-    env = os.environ | {"ANSIBLE_HOME": str(folder), "ANSIBLE_LOCALHOST_WARNING": "false"}
-    done = subprocess.run([program, "-c", "local", folder / "play.yml"], capture_output=True, text=True, env=env)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = run_playbook(folder / "play.yml", folder)
+    assert done.returncode == 0, done.stdout
     found: dict[str, Any] = json.loads((folder / "made.json").read_text())
     # Before ansible-core 2.19 a template gives a text, also for a number.
     return found | {name: int(value) for name, value in found.items() if name == "confirm_seconds"}

@@ -23,14 +23,6 @@ def load(name: str) -> Any:
 CONTROLS: list[dict[str, str]] = load("vars/controls.yml")[f"{PREFIX}controls"]
 
 
-def test_argument_specs_equal_the_defaults() -> None:
-    options = load("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
-    assert {name: option["default"] for name, option in options.items()} == load("defaults/main.yml")
-    assert all(option["description"] for option in options.values())
-    readme = (ROLE / "README.md").read_text(encoding="utf-8")
-    assert [name for name in options if f"`{name}`" not in readme] == []
-
-
 def test_control_ids_are_in_order() -> None:
     assert [control["id"] for control in CONTROLS] == [f"PVA-LOG-{number:02}" for number in range(1, len(CONTROLS) + 1)]
 
