@@ -100,9 +100,9 @@ def _start_of_hour(text: str) -> float:
 
 
 def rank_event(event: Event) -> int:
-    """How much an event tells of its task, as `rank_record` says; 0 for all others, which are equal."""
+    """How much an event tells of its task, as `rank_record` says; a line that could not be read tells least."""
     about = event["event"]
-    if about.get("dataset") != "pve.task" or about.get("kind") != "event":
+    if about.get("kind") == "pipeline_error":
         return 0
     return rank_record(get_field(event, "pve.state"), "end" in about, get_field(event, "pve.status") is not None)
 

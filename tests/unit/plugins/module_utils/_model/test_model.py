@@ -244,12 +244,12 @@ def test_the_time_of_an_event(text: Any, epoch: float | None) -> None:
 def record(identity: object, state: str = "ok", status: str | None = None, **about: Any) -> dict[str, Any]:
     """A record of a task."""
     facts = {"state": state} if status is None else {"state": state, "status": status}
-    return {"event": {"id": identity, "kind": "event", "dataset": "pve.task", **about}, "pve": facts}
+    return {"event": {"id": identity, "kind": "event", "dataset": "pve.task"} | about, "pve": facts}
 
 
 RUNNING, UNKNOWN, ENDED = record("a", "running", "RUNNING"), record("a", "unknown"), record("a", "unknown", end="x")
 WHOLE, LATER = record("a", "ok", "OK", end="x"), record("a", "ok", "OK", end="y")
-ACCESS, NAMELESS = record("b", dataset="pve.access"), record(None)
+ACCESS, NAMELESS, BROKEN = record("b", dataset="pve.access"), record(None), record("a", kind="pipeline_error")
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,8 @@ ACCESS, NAMELESS = record("b", dataset="pve.access"), record(None)
         ([RUNNING, ACCESS, WHOLE], [WHOLE, ACCESS]),
         ([ENDED, WHOLE], [WHOLE]),
         ([WHOLE, LATER], [WHOLE]),
-        ([ACCESS, record("b", dataset="pve.access", end="x")], [ACCESS]),
+        ([BROKEN, WHOLE], [WHOLE]),
+        ([ACCESS, record("b", dataset="pve.access")], [ACCESS]),
         ([NAMELESS, NAMELESS], [NAMELESS, NAMELESS]),
         ([record(7), record("")], [record(7), record("")]),
     ],
