@@ -19,8 +19,7 @@ def escape_markdown(value: object) -> str:
     """`value` as one line of Markdown that shows the text and does nothing else.
 
     No HTML, no table cell or row of its own, no emphasis, code, heading or list, and no link, image, mention or
-    automatic link; a
-    line break is shown as `\\n`.
+    automatic link; a line break is shown as `\\n`.
     """
     text = safe_text(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = _PUNCTUATION.sub(r"\\\1", text)

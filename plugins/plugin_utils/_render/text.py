@@ -12,9 +12,8 @@ import base64
 import hashlib
 import re
 
-# Control characters (C0, DEL, C1), soft hyphen, bidirectional marks and overrides, zero-width and invisible
-# characters, line and
-# paragraph separators, interlinear marks, tags, noncharacters and lone surrogates. See Unicode TR36 and TR9.
+# Control characters (C0, DEL, C1), soft hyphen, bidirectional marks and overrides, zero-width and invisible characters,
+# line and paragraph separators, interlinear marks, tags, noncharacters and lone surrogates. See Unicode TR36 and TR9.
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
     "\ufff0-\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
@@ -25,8 +24,8 @@ _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 def safe_text(value: object, *, multiline: bool = False) -> str:
     """`value` with every invisible or direction-changing character spelled out: `\\n`, `\\x1b`, `\\u202e`.
 
-    None becomes the empty text. With `multiline` line feeds and tabs stay as they are, and a carriage return before
-    a line feed goes.
+    None becomes the empty text. With `multiline` line feeds and tabs stay as they are, and a carriage return before a
+    line feed goes.
     """
     if value is None:
         return ""

@@ -9,6 +9,7 @@ Source of the grammar: logrotate config.c (readConfigFile, parseGlobString, chec
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import posixpath
 import re
 import shlex
@@ -52,7 +53,6 @@ class Block:
 class Include:
     """An `include` directive."""
 
-    line: int
     path: str
 
 
@@ -60,7 +60,6 @@ class Include:
 class Taboo:
     """A `tabooext` or `taboopat` directive: shell patterns of names that a directory include passes over."""
 
-    line: int
     patterns: tuple[str, ...]
     add: bool
 
@@ -75,112 +74,70 @@ class ParsedFile:
 
 def parse_config(text: str, inherited: Mapping[str, str] | None = None) -> ParsedFile:
     """Read one file. Never fails, and leaves it to logrotate itself to say what is wrong."""
-    return _Parser(text, dict(inherited or {})).parse()
-
-
-class _Parser:
-    """A walk over the lines; `self.block` is the open block's options, or None outside."""
-
-    def __init__(self, text: str, options: dict[str, str]) -> None:
-        self.lines = text.split("\n")
-        self.result = ParsedFile(options=options)
-        self.block: dict[str, str] | None = None
-        self.start = 0
-        self.patterns: tuple[str, ...] = ()
-        self.number = 0
-
-    def parse(self) -> ParsedFile:
-        while self.number < len(self.lines):
-            line = self.lines[self.number]
-            self.number += 1
-            self.directive(line)
-        if self.block is not None:
-            self.close()
-        return self.result
-
-    def close(self) -> None:
-        self.result.items.append(Block(self.start, self.patterns, self.block or {}))
-        self.block = None
-
-    def directive(self, line: str) -> None:
-        """One line, or what is left of it after `{` or a flag."""
+    found = ParsedFile(options=dict(inherited or {}))
+    lines = enumerate(text.split("\n"), 1)
+    options = found.options
+    for number, line in lines:
+        # More than one directive on a line: after `{` and after a flag.
         rest = line.strip()
         while rest and not rest.startswith("#"):
             if rest[0] == "}":
-                if self.block is not None:
-                    self.close()
-                return
-            if rest[0] in "/\"'~" and self.block is None:
-                rest = self.open(rest)
+                options = found.options
+                break
+            if rest[0] in "/\"'~" and options is found.options:
+                patterns, rest = _block_head(rest, lines)
+                if patterns is not None:
+                    options = dict(found.options)
+                    found.items.append(Block(number, patterns, options))
                 continue
             word, value = _split_word(rest)
             if word in SCRIPTS:
-                self.script(word)
-                return
-            if word not in _FLAGS:
-                self.value(word, value)
-                return
-            self.flag(word)
-            rest = value
+                body = itertools.takewhile(lambda item: item[1].split()[:1] != ["endscript"], lines)
+                options[word] = "\n".join(part.strip() for _number, part in body)
+            elif word not in _FLAGS:
+                _set_value(found, options, word, value)
+            else:
+                _set_flag(options, word)
+            rest = value if word in _FLAGS else ""
+    return found
 
-    def open(self, rest: str) -> str:
-        """The paths up to `{`, over as many lines as it takes; returns what follows the brace."""
-        self.start = self.number
-        parts = []
-        while "{" not in rest:
-            if not rest.startswith("#"):
-                parts.append(rest)
-            if self.number >= len(self.lines):
-                return ""
-            rest = self.lines[self.number].strip()
-            self.number += 1
-        head, _brace, tail = rest.partition("{")
-        parts.append(head)
-        try:
-            self.patterns = tuple(shlex.split(" ".join(parts)))
-        except ValueError:
-            self.patterns = tuple(" ".join(parts).replace('"', " ").split())
-        self.block = dict(self.result.options)
-        return tail.strip()
 
-    def script(self, word: str) -> None:
-        body: list[str] = []
-        while self.number < len(self.lines):
-            line = self.lines[self.number]
-            self.number += 1
-            if line.split()[:1] == ["endscript"]:
-                self.options[word] = "\n".join(part.strip() for part in body)
-                return
-            body.append(line)
+def _block_head(rest: str, lines: Iterator[tuple[int, str]]) -> tuple[tuple[str, ...] | None, str]:
+    """The paths up to `{`, over as many lines as it takes, and what follows the brace; None without a brace."""
+    parts = []
+    while "{" not in rest:
+        parts.append("" if rest.startswith("#") else rest)
+        following = next(lines, None)
+        if following is None:
+            return None, ""
+        rest = following[1].strip()
+    head, _brace, tail = rest.partition("{")
+    text = " ".join([*parts, head])
+    try:
+        return tuple(shlex.split(text)), tail.strip()
+    except ValueError:
+        return tuple(text.replace('"', " ").split()), tail.strip()
 
-    @property
-    def options(self) -> dict[str, str]:
-        return self.result.options if self.block is None else self.block
 
-    def flag(self, word: str) -> None:
-        options = self.options
-        if word in _FREQUENCIES:
-            options["frequency"] = word
-        elif word.startswith("no") and word != "notifempty":
-            options.pop(word[2:], None)
-        elif word in ("ifempty", "notifempty"):
-            options.pop("ifempty" if word == "notifempty" else "notifempty", None)
-            options[word] = ""
-        else:
-            options[word] = ""
+def _set_flag(options: dict[str, str], word: str) -> None:
+    if word in _FREQUENCIES:
+        options["frequency"] = word
+    elif word.startswith("no") and word != "notifempty":
+        options.pop(word[2:], None)
+    else:
+        options.pop({"ifempty": "notifempty", "notifempty": "ifempty"}.get(word, ""), None)
+        options[word] = ""
 
-    def value(self, word: str, value: str) -> None:
-        if word == "include":
-            self.result.items.append(Include(self.number, value.strip("\"'")))
-        elif word in ("tabooext", "taboopat"):
-            add = value.startswith("+")
-            star = "*" if word == "tabooext" else ""
-            names = re.split(r"[\s,]+", value.lstrip("+").strip())
-            self.result.items.append(Taboo(self.number, tuple(star + name for name in names if name), add))
-        elif word in _FREQUENCIES:
-            self.options["frequency"] = word
-        else:
-            self.options[word] = value.strip("\"'")
+
+def _set_value(found: ParsedFile, options: dict[str, str], word: str, value: str) -> None:
+    if word == "include":
+        found.items.append(Include(value.strip("\"'")))
+    elif word in ("tabooext", "taboopat"):
+        star = "*" if word == "tabooext" else ""
+        names = re.split(r"[\s,]+", value.lstrip("+").strip())
+        found.items.append(Taboo(tuple(star + name for name in names if name), value.startswith("+")))
+    else:
+        options[word] = value.strip("\"'")
 
 
 def _split_word(text: str) -> tuple[str, str]:

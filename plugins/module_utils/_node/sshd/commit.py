@@ -13,9 +13,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -129,8 +127,7 @@ def arm(path: str, new: bytes | None, seconds: int, places: CommitPlaces, run: R
         restore_file(places.kept("old"), read_state(path))
     _write(places.kept("undo.sh"), script(path, places), 0o700)
     _write(places.unit, unit_text(places), 0o644)
-    record = {"new": digest(new), "seconds": seconds, "since": int(time.time())}
-    _write(places.kept("pending"), json.dumps(record) + "\n", 0o600)
+    _write(places.kept("pending"), digest(new) + "\n", 0o600)
     os.makedirs(os.path.dirname(places.wants), exist_ok=True)
     if not os.path.lexists(places.wants):
         os.symlink(places.unit, places.wants)
@@ -163,12 +160,7 @@ def undo(path: str, places: CommitPlaces, run: Runner) -> None:
 def is_new(content: FileState | None, places: CommitPlaces) -> bool:
     """Whether this is the content that waits for its confirmation."""
     state = read_state(places.kept("pending"))
-    try:
-        record = json.loads(state.content) if state else {}
-    except ValueError:
-        record = {}
-    wanted = record.get("new") if isinstance(record, dict) else None
-    return bool(wanted == digest(content.content if content else None))
+    return state is not None and state.content == f"{digest(content.content if content else None)}\n".encode()
 
 
 def reload_sshd(run: Runner) -> None:

@@ -127,9 +127,9 @@ def test_global_directives() -> None:
         "weekly\ntabooext + .x, .y\ntaboopat a*\ninclude /d\nnocompress\n/a {\n rotate=3\n}\n"
     )
     assert parsed.items == [
-        logrotate.Taboo(2, ("*.x", "*.y"), True),
-        logrotate.Taboo(3, ("a*",), False),
-        logrotate.Include(4, "/d"),
+        logrotate.Taboo(("*.x", "*.y"), True),
+        logrotate.Taboo(("a*",), False),
+        logrotate.Include("/d"),
         logrotate.Block(6, ("/a",), {"frequency": "weekly", "rotate": "3"}),
     ]
 
