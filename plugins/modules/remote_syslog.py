@@ -175,9 +175,9 @@ options:
     type: bool
     default: false
   program:
-    description: Directory of the forwarder on the node, where the role P(pve.audit.node_logging#role) puts it.
+    description: The programs of this collection on the node, where the role P(pve.audit.node_logging#role) puts them.
     type: path
-    default: /usr/local/lib/pve-audit/pve_audit_forward
+    default: /usr/local/lib/pve-audit/pve_audit.pyz
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.

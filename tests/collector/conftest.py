@@ -22,6 +22,7 @@ import jinja2
 import pytest
 
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "log_collector"
+PROGRAMS = ROLE.parent / "_programs" / "files"
 NODES = ("pve1", "pve2")
 RSYSLOGD = shutil.which("rsyslogd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
@@ -107,7 +108,7 @@ class Collector:
 
     @property
     def tool(self) -> str:
-        return f"{sys.executable} -B -I {ROLE / 'files' / 'pve_audit_collector'} --config {self.base / 'settings.json'}"
+        return f"{sys.executable} -B -I {PROGRAMS} collector --config {self.base / 'settings.json'}"
 
     def run_tool(self, *arguments: str, stdin: str = "") -> Any:
         """The JSON of a command."""

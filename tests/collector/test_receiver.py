@@ -49,7 +49,7 @@ def test_each_node_writes_its_own_files(collector: Collector) -> None:
         assert collector.lines(node, "journal") == [line(number, node) for number in range(50)]
         assert collector.lines(node, "access.log") == [line(50, node, "access.log")]
     assert collector.refused() == {"refused": [], "rejected": []}
-    assert collector.run_tool("holes")["complete"]
+    assert collector.run_tool("gaps")["complete"]
 
 
 INTRUDERS = {

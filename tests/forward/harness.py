@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = ROOT / "roles/node_logging/files/pve_audit_forward"
+PROGRAM = ROOT / "roles/_programs/files"
 FAKE_JOURNALCTL = Path(__file__).with_name("fake_journalctl.py")
 RSYSLOGD = shutil.which("rsyslogd", path="/usr/sbin:/usr/bin:/sbin")
 _LINE = re.compile(r'source="journal" cursor="([^"]+)".*\] numbered message (\d+) of the test$')
@@ -159,7 +159,7 @@ class Forwarder:
     def start(self) -> None:
         """Start it."""
         environment = {"PATH": os.environ["PATH"], "PVE_AUDIT_FEED": str(self._feed), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-I", str(PROGRAM), "--config", str(self.config)]
+        command = [sys.executable, "-I", str(PROGRAM), "forward", "--config", str(self.config)]
         with (self.directory / "output").open("ab") as output:
             self._process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
 

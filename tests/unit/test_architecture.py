@@ -56,6 +56,22 @@ PACKAGES: dict[str, dict[str, set[str]]] = {
     },
 }
 
+# The programs of nodes and collectors: each part -> the other parts of its package that it may import. They import
+# nothing else but the standard library.
+PROGRAMS = Path(__file__).resolve().parents[2] / "roles" / "_programs" / "files" / "pve_audit"
+SHARED = {"__init__", "wire", "files", "say"}
+PARTS: dict[str, set[str]] = {
+    "__init__": set(),
+    "wire": set(),
+    "files": set(),
+    "say": set(),
+    "forward": SHARED,
+    "preserve": SHARED,
+    "disk_guard": SHARED,
+    "collector": SHARED,
+    "cli": set(),  # it imports the chosen program by name
+}
+
 # Same input, same output: nothing here can read a clock, a file, the network or the environment.
 PURE_ROOMS = {room for room in ROOMS if room not in {"module_utils/_pve", "module_utils/_node", "module_utils/_module"}}
 PURE_MODULES = """
@@ -203,6 +219,46 @@ def test_module_that_runs_on_a_node_needs_only_python(file: Path) -> None:
         return
     packages = {name.split(".")[0] for found in reached_from(file) for _line, name in imports_of(found)}
     assert packages <= set(sys.stdlib_module_names) | {"ansible", "ansible_collections"}
+
+
+def part_of(file: Path) -> str:
+    """`forward` for pve_audit/forward/link.py, `wire` for pve_audit/wire.py."""
+    return file.relative_to(PROGRAMS).parts[0].removesuffix(".py")
+
+
+def program_imports(file: Path) -> Iterator[tuple[str, Path | None]]:
+    """Each import of a file of the programs, and the file of ours that it means."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{'.' * node.level}{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            places = [PROGRAMS.parent.joinpath(*path) for path in (parts, parts[:-1])]
+            files = [one for place in places for one in (place.with_suffix(".py"), place / "__init__.py")]
+            yield name, next((one for one in files if parts[0] == "pve_audit" and one.is_file()), None)
+
+
+def test_programs_import_only_what_they_may() -> None:
+    files = sorted(PROGRAMS.rglob("*.py"))
+    assert {part_of(file) for file in files} == set(PARTS)
+    wrong = []
+    for file in files:
+        for name, target in program_imports(file):
+            if target is not None:
+                good = part_of(target) in {part_of(file), *PARTS[part_of(file)]}
+            else:
+                good = name.split(".")[0] in sys.stdlib_module_names
+            if not good:
+                wrong.append(f"{file.relative_to(PROGRAMS)}: {name}")
+    assert not wrong
+
+
+def test_programs_have_no_circle() -> None:
+    graph = {file: {target for _name, target in program_imports(file) if target} for file in PROGRAMS.rglob("*.py")}
+    TopologicalSorter(graph).prepare()
 
 
 def test_no_room_is_the_house() -> None:

@@ -59,5 +59,5 @@ SPEC: dict[str, dict[str, Any]] = {
     },
     "verify_seconds": {"type": "int", "default": 5},
     "backup": {"type": "bool", "default": False},
-    "program": {"type": "path", "default": "/usr/local/lib/pve-audit/pve_audit_forward"},
+    "program": {"type": "path", "default": "/usr/local/lib/pve-audit/pve_audit.pyz"},
 }

@@ -14,7 +14,7 @@ from typing import Any
 from tests.lab.faults.rig import Rig
 from tests.lab.hosts.layout import Host
 
-PROGRAM = "/usr/local/lib/pve-audit/pve_audit_forward"
+PROGRAM = "/usr/local/lib/pve-audit/pve_audit.pyz"
 TLS = "/etc/pve-audit/tls"
 WORK = "/root/intruder"
 
@@ -72,9 +72,8 @@ def forward(rig: Rig, host: Host, mark: str, node: str, port: int, **tls: Any) -
     }
     rig.put(host, f"{WORK}/config.json", json.dumps(config))
     rig.put(host, f"{WORK}/lines", "".join(f"{mark}-{number:06d}\n" for number in range(1, 101)))
-    rig.run(
-        host, f"rm -f {WORK}/state/*; timeout 6 python3 -I {PROGRAM} --config {WORK}/config.json >/dev/null 2>&1; true"
-    )
+    command = f"python3 -I -B {PROGRAM} forward --config {WORK}/config.json"
+    rig.run(host, f"rm -f {WORK}/state/*; timeout 6 {command} >/dev/null 2>&1; true")
 
 
 def _port(rig: Rig, node: Host) -> int:

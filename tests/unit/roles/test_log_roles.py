@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.pve.audit.plugins.module_utils._module.remote_syslog_options import SPEC
+
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 
 
@@ -34,7 +36,10 @@ def test_each_control_has_a_switch_a_file_a_tag_and_an_id() -> None:
         assert control["sentence"].endswith(".")
 
 
-def test_all_modules_are_installed() -> None:
-    modules = load("log_collector", "vars/main.yml")["pve_audit_log_collector_modules"]
-    there = sorted(path.name for path in (ROLES / "log_collector/files/pve_audit_collector").glob("*.py"))
-    assert modules == there
+def test_the_programs_lie_where_the_roles_look_for_them() -> None:
+    path = load("_programs", "vars/main.yml")["pve_audit_programs_path"]
+    nodes = load("node_logging", "vars/main.yml")
+    program = nodes["pve_audit_node_logging_program"]
+    assert program.replace("{{ pve_audit_node_logging_lib }}", nodes["pve_audit_node_logging_lib"]) == path
+    assert f" {path} " in load("log_collector", "vars/main.yml")["pve_audit_log_collector_tool"]
+    assert SPEC["program"]["default"] == path

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The forwarder's configuration file and systemd unit, as text. Pure: options in, text out.
 
-The program reads them in roles/node_logging/files/pve_audit_forward/config.py.
+The program reads them in roles/_programs/files/pve_audit/forward/settings.py.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=exec
-ExecStart=/usr/bin/python3 -I {program} --config {config}
+ExecStart=/usr/bin/python3 -I -B {program} forward --config {config}
 SyslogIdentifier=pve-audit-forward
 X-ProgramSHA256={digest}
 Restart=always
@@ -46,7 +46,6 @@ StateDirectory={state}
 StateDirectoryMode=0700
 RuntimeDirectory={runtime}
 RuntimeDirectoryPreserve=yes
-Environment=PYTHONDONTWRITEBYTECODE=1
 # It reads what only root may read, and writes only into the two directories above.
 CapabilityBoundingSet=CAP_DAC_READ_SEARCH
 NoNewPrivileges=yes
@@ -169,5 +168,5 @@ def _files(files: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def render_unit(program: str, config: str, digest: str) -> str:
-    """The systemd unit. `digest` of the program's files makes a new program a change, and so restarts the service."""
+    """The systemd unit. `digest` of the programs makes a new program a change, and so restarts the service."""
     return UNIT.format(program=program, config=config, digest=digest, state=STATE_NAME, runtime=RUNTIME_NAME)

@@ -144,7 +144,7 @@ def _certificates(params: Mapping[str, Any]) -> list[str]:
 def _plan_forwarder(params: Mapping[str, Any], node: Node, plan: Plan, check_mode: bool, ready: bool) -> None:
     places, program = node.places, params["program"]
     text = forward_config.render_config(params, places.forward)
-    installed = os.path.isfile(f"{program}/__main__.py")
+    installed = os.path.isfile(program)
     if installed:
         if ready:
             _check_forwarder(text, program, node)
@@ -154,17 +154,11 @@ def _plan_forwarder(params: Mapping[str, Any], node: Node, plan: Plan, check_mod
         )
     else:
         raise InputError(f"the forwarder is not installed in {program}; the role node_logging copies it there")
-    digest = program_digest(program) if installed else "unknown"
+    digest = certificate.digest_of(program)[:32] if installed else "unknown"
     unit = forward_config.render_unit(program, places.forward.config, digest)
     plan.files[places.forward.config] = Wanted(places.forward.config, text.encode(), 0o600, "0", "0")
     plan.files[places.unit] = Wanted(places.unit, unit.encode(), 0o644, "0", "0")
     plan.service = True
-
-
-def program_digest(program: str) -> str:
-    """SHA-256 of the forwarder's source files, with their names."""
-    names = sorted(name for name in os.listdir(program) if name.endswith(".py"))
-    return certificate.digest_of(*(os.path.join(program, name) for name in names))[:32]
 
 
 def _check_forwarder(text: str, program: str, node: Node) -> None:
@@ -173,7 +167,8 @@ def _check_forwarder(text: str, program: str, node: Node) -> None:
         candidate = os.path.join(directory, "forward.json")
         with open(candidate, "w", encoding="utf-8") as stream:
             stream.write(text)
-        outcome = node.run(["/usr/bin/python3", "-I", "-B", program, "--config", candidate, "--check-config"])
+        command = ["/usr/bin/python3", "-I", "-B", program, "forward", "--config", candidate, "--check-config"]
+        outcome = node.run(command)
     if not outcome.ok:
         raise InputError(f"the forwarder refuses this configuration: {outcome.stderr.strip() or outcome.code}")
 

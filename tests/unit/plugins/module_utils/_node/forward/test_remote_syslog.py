@@ -18,6 +18,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.pve.audit.plugins.lookup.zipapp import make_archive, read_folder
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._module.remote_syslog_options import SPEC
 from ansible_collections.pve.audit.plugins.module_utils._node.command import Outcome, find_program, run
@@ -27,6 +28,7 @@ from ansible_collections.pve.audit.plugins.module_utils._node.forward.remote_sys
 from ansible_collections.pve.audit.plugins.modules import remote_syslog as module
 from tests.forward.harness import PROGRAM, Authority
 
+PROGRAMS = make_archive(read_folder(PROGRAM))
 NEEDS_RSYSLOGD = pytest.mark.skipif(find_program("rsyslogd") is None, reason="rsyslogd is not installed")
 MAIN = 'module(load="imuxsock")\n$WorkDirectory {root}\n$IncludeConfig {root}/rsyslog.d/*.conf\n*.* /dev/null\n'
 
@@ -90,6 +92,8 @@ class Host:
         logs = rsyslog_check.RsyslogPlaces(str(self.root / "rsyslog.conf"), str(self.root / "rsyslog.d"))
         self.places = Places(forward, str(self.root / "forward.service"), logs, str(self.root / "journal.state"))
         self.backups: list[str] = []
+        self.program = self.root / "pve_audit.pyz"
+        self.program.write_bytes(PROGRAMS)
 
     def params(self, **changes: Any) -> dict[str, Any]:
         """All options."""
@@ -99,7 +103,8 @@ class Host:
         found = {name: option.get("default") for name, option in SPEC.items()}
         queue = {name: option["default"] for name, option in SPEC["queue"]["options"].items()}
         queue["directory"] = str(self.root / "queue")
-        found |= {"targets": [target], "node_name": "pve1", "program": str(PROGRAM), "queue": queue, **paths, **changes}
+        found |= {"targets": [target], "node_name": "pve1", "program": str(self.program), "queue": queue}
+        found |= {**paths, **changes}
         found["expiry_warning_days"] = changes.get("expiry_warning_days", 5)
         found["verify_seconds"] = 1
         return found
@@ -339,14 +344,11 @@ def test_missing_program_is_a_warning_in_check_mode(host: Host) -> None:
     assert result["changed"]
 
 
-def test_new_program_restarts_the_service(host: Host, tmp_path: Path) -> None:
-    program = tmp_path / "pve_audit_forward"
-    program.mkdir()
-    for source in PROGRAM.glob("*.py"):
-        (program / source.name).write_text(source.read_text())
-    host.run(program=str(program))
-    (program / "link.py").write_text((program / "link.py").read_text() + "\n# new\n")
-    result = host.run(program=str(program))
+def test_new_program_restarts_the_service(host: Host) -> None:
+    host.run()
+    files = read_folder(PROGRAM)
+    host.program.write_bytes(make_archive({**files, "__main__.py": files["__main__.py"] + b"# new\n"}))
+    result = host.run()
     assert result["files"] == [host.places.unit]
     assert "restart pve-audit-forward.service" in host.systemd.calls
 

@@ -1,0 +1,214 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The commands of the collector. Each prints JSON with --json, and sentences without."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import syslog
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pve_audit.collector import check, close, disk, gaps, refused, retain, writer
+from pve_audit.collector.manifest import ManifestError
+from pve_audit.collector.settings import DEFAULT_PATH, Settings, SettingsError, load
+from pve_audit.files import exclusive_lock
+
+Command = Callable[[Settings, argparse.Namespace], tuple[int, dict[str, Any], list[str]]]
+# Prefixes by which systemd gives a line its priority in the journal (sd-daemon(3)).
+CRITICAL, ERROR, WARNING = "<2>", "<3>", "<4>"
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status: 0 all is well, 1 something is to be looked at, 2 wrong use or settings, 3 critical."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = load(options.config)
+        if options.command == "write":
+            return writer.serve(settings)
+        status, data, sentences = _COMMANDS[options.command](settings, options)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        if options.command == "write":
+            syslog.syslog(syslog.LOG_CRIT, f"pve-audit-collector: {error}")
+        return 2
+    except (ManifestError, retain.RetainError, OSError) as error:
+        print(f"{ERROR if options.journal else ''}{error}", file=sys.stderr)
+        return 1
+    _print(options, data, sentences)
+    return status
+
+
+@contextlib.contextmanager
+def _one_at_a_time(settings: Settings) -> Iterator[None]:
+    """Wait until no other command changes the archive."""
+    state = Path(settings.state)
+    state.mkdir(mode=0o750, parents=True, exist_ok=True)
+    with exclusive_lock(state / "lock"):
+        yield
+
+
+def _print(options: argparse.Namespace, data: dict[str, Any], sentences: Iterable[str]) -> None:
+    if options.json:
+        print(json.dumps(data, indent=2, sort_keys=True))
+        return
+    for sentence in sentences:
+        plain = sentence[3:] if sentence[:1] == "<" and not options.journal else sentence
+        print("".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in plain))
+
+
+def _protect(settings: Settings, _options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
+    with _one_at_a_time(settings):
+        results = close.protect(settings)
+    lacking = [one for one in results if one["attribute"] != one["wanted"]]
+    kinds = sorted({one["attribute"] for one in lacking})
+    sentences = (
+        [f"{WARNING}{len(lacking)} files are not protected by attributes: {', '.join(kinds)}"] if lacking else []
+    )
+    bad = any(one["attribute"] != "unsupported" for one in lacking)
+    return (1 if bad else 0), {"files": results}, sentences or [f"all {len(results)} files are protected"]
+
+
+def _close_day(settings: Settings, _options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
+    with _one_at_a_time(settings):
+        results = close.close_days(settings, time.time(), close.open_for_writing)
+    bad = [one for one in results if one["result"] != "closed"]
+    sentences = [f"{one['file']}: closed, {one['lines']} lines" for one in results if one["result"] == "closed"]
+    sentences += [f"{ERROR}{one['file']}: {one['message']}" for one in bad]
+    soft = [one["file"] for one in results if one.get("immutable") is False]
+    sentences += (
+        [f"{WARNING}{len(soft)} closed files are not immutable: the file system or a privilege lacks"] if soft else []
+    )
+    return (1 if bad else 0), {"files": results}, sentences or ["there is nothing to close"]
+
+
+def _verify(settings: Settings, options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
+    with _one_at_a_time(settings):
+        result = check.verify(settings, time.time(), options.quick)
+    sentences = [f"{ERROR}{one['file']}: {one['message']}" for one in result["problems"]]
+    sentences += [f"{WARNING}{one['file']}: {one['message']}" for one in result["notes"]]
+    counts = f"{result['files']} closed files, {result['lines']} lines, {result['entries']} entries"
+    sentences.append(f"{counts}, the last one's hash is {result['head'] or 'none'}")
+    return (0 if result["ok"] else 1), result, sentences
+
+
+def _retain(settings: Settings, options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
+    now = time.time()
+    with _one_at_a_time(settings):
+        results = retain.retain(settings, now, options.days, options.dry_run)
+        pruned = [] if options.dry_run else retain.prune_rejected(settings, now)
+    word = "would be deleted" if options.dry_run else "deleted"
+    sentences = [f"{one['file']} of {one['day']}: {word}" for one in results]
+    return 0, {"files": results, "rejected": pruned}, sentences or ["nothing is older than the policy"]
+
+
+def _disk(settings: Settings, _options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
+    result = disk.disk(settings, time.time())
+    prefix = {"ok": "", "warn": WARNING, "critical": CRITICAL}[result["state"]]
+    left = "" if result["days_left"] is None else f", about {result['days_left']} days at the present rate"
+    free = f"{result['bytes_free'] // (1 << 20)} MiB free"
+    used = f"{result['percent_used']} % used ({result['percent_inodes_used']} % of the inodes)"
+    sentences = [f"{prefix}{settings.archive} is {result['state']}: {used}, {free}{left}"]
+    return {"ok": 0, "warn": 1, "critical": 3}[result["state"]], result, sentences
+
+
+def _gaps(settings: Settings, options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
+    tally = gaps.read_archive(
+        Path(options.archive or settings.archive), set(options.node), options.since, options.until
+    )
+    result = gaps.report(tally)
+    sentences = []
+    for one in result["journals"]:
+        kind = "missing" if not one["filtered"] else "not sent by choice"
+        runs = ", ".join(f"{start:x}-{end:x}" for start, end in one["missing"][:20])
+        span = f"entries {one['first']:x} to {one['last']:x}, {one['duplicates']} twice"
+        sentences.append(
+            f"{one['node']} journal {one['journal']}: {span}, {one['missing_count']} {kind} {runs}".rstrip()
+        )
+    for one in result["files"]:
+        runs = ", ".join(f"{start}-{end}" for start, end in one["missing"][:20])
+        span = f"bytes from {one['first']}, {one['lines']} lines, {one['duplicates']} twice"
+        lost = f"{one['missing_bytes']} bytes missing {runs}".rstrip()
+        sentences.append(f"{one['node']} {one['source']} inode {one['inode']}: {span}, {lost}")
+    verdict = "complete" if result["complete"] else "NOT complete"
+    sentences.append(f"{result['lines']} lines, {result['unreadable']} unreadable: {verdict}")
+    return (0 if result["complete"] else 1), result, sentences
+
+
+def _refused(settings: Settings, options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
+    messages = sys.stdin.read().splitlines() if options.stdin else []
+    pairs = (
+        [("", line) for line in messages] if options.stdin else refused.journal_messages(settings.unit, options.since)
+    )
+    rejected = refused.rejected_lines(
+        Path(settings.rejected), options.since[:10] if options.since[:1].isdigit() else ""
+    )
+    result = refused.summary(refused.refusals(pairs), rejected, settings.ports)
+    sentences = []
+    for one in result["refused"]:
+        names = f" showing a certificate of {', '.join(one['names'])}" if one["names"] else ""
+        where = f" port {one['port']}" if one["port"] else ""
+        sentences.append(
+            f"{one['count']} connections ({one['protocol']}{where}) from {one['address']}{names}: {one['reason']}"
+        )
+    sentences += [
+        f"{one['lines']} lines of the peer {one['peer'] or '?'} at {one['address']}: {one['reason']}"
+        for one in rejected
+    ]
+    return 0, result, sentences or ["nobody was refused"]
+
+
+_COMMANDS: dict[str, Command] = {
+    "protect": _protect,
+    "close-day": _close_day,
+    "verify": _verify,
+    "retain": _retain,
+    "disk": _disk,
+    "gaps": _gaps,
+    "holes": _gaps,  # its former name
+    "refused": _refused,
+}
+
+
+def _shared(config: str, flag: bool | str) -> argparse.ArgumentParser:
+    """Options that stand before or after the command. A parser of its own for each place: argparse shares defaults."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--config", default=config, metavar="FILE")
+    shared.add_argument("--json", action="store_true", default=flag)
+    shared.add_argument("--journal", action="store_true", default=flag, help="begin lines with their priority")
+    return shared
+
+
+def _parser() -> argparse.ArgumentParser:
+    before = _shared(DEFAULT_PATH, False)
+    after = _shared(argparse.SUPPRESS, argparse.SUPPRESS)
+    parser = argparse.ArgumentParser(prog="pve-audit-archive", description=__doc__, parents=[before])
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(name: str, text: str, *aliases: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text, parents=[after], aliases=aliases)
+
+    command("write", "take lines from rsyslog (omprog)")
+    command("protect", "make open files append-only and closed ones immutable")
+    command("close-day", "compress past days and enter them in the manifest")
+    verify = command("verify", "check the manifest and all files in it")
+    verify.add_argument("--quick", action="store_true", help="do not read the files")
+    keep = command("retain", "delete what is older than the policy")
+    keep.add_argument("--days", type=int, help="another number of days, not less than the minimum of the policy")
+    keep.add_argument("--dry-run", action="store_true")
+    command("disk", "how full the file system is: exit 1 warns, 3 is critical")
+    missing = command("gaps", "which lines never came", "holes")
+    missing.add_argument("--archive", help="another directory than that of the settings")
+    missing.add_argument("--node", action="append", default=[])
+    missing.add_argument("--since", default="", metavar="DATE")
+    missing.add_argument("--until", default="", metavar="DATE")
+    tried = command("refused", "who was not let in")
+    tried.add_argument("--since", default="-7d", help="as journalctl takes it, for instance --since=-1h")
+    tried.add_argument("--stdin", action="store_true", help="read rsyslogd's messages from the standard input")
+    return parser

@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The names in the archive: NODE/SOURCE/YYYY-MM-DD.log while open, .log.gz or .log.xz once closed."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import IO, cast
+
+from pve_audit.collector.settings import COMPONENT
+
+_NAME = re.compile(r"(\d{4}-\d\d-\d\d)(?:\.part(\d{1,6}))?\.log(|\.closing|\.gz|\.xz)")
+ENDINGS = {"gzip": ".gz", "xz": ".xz"}
+
+
+@dataclass(frozen=True, slots=True)
+class DayFile:
+    """A file of a node's source and day. `kind`: open, closing, closed. Part 2 on: lines after closing."""
+
+    path: Path
+    node: str
+    source: str
+    day: date
+    part: int
+    kind: str
+
+    @property
+    def stem(self) -> str:
+        """`2026-11-23.log`, `2026-11-23.part2.log`."""
+        return f"{self.day}.part{self.part}.log" if self.part > 1 else f"{self.day}.log"
+
+
+def day_files(archive: Path) -> Iterator[DayFile]:
+    """All files of the archive, sorted by name. Links and foreign names are passed over (see `unexpected_files`)."""
+    for path in sorted(archive.glob("*/*/*")):
+        found = read_name(path)
+        if found is not None:
+            yield found
+
+
+def read_name(path: Path) -> DayFile | None:
+    """None for anything that the collector did not name."""
+    match = _NAME.fullmatch(path.name)
+    source, node = path.parent.name, path.parent.parent.name
+    if match is None or path.is_symlink() or not (COMPONENT.fullmatch(node) and COMPONENT.fullmatch(source)):
+        return None
+    try:
+        day = date.fromisoformat(match[1])
+    except ValueError:
+        return None
+    kind = {"": "open", ".closing": "closing"}.get(match[3], "closed")
+    return DayFile(path, node, source, day, int(match[2] or 1), kind)
+
+
+def unexpected_files(archive: Path, known: set[Path]) -> Iterator[Path]:
+    """What lies in the archive and is neither a directory, nor one of `known`, nor named by the collector."""
+    for path in sorted(archive.rglob("*")):
+        if path.is_symlink() or (not path.is_dir() and path not in known and read_name(path) is None):
+            yield path
+
+
+def open_text(path: Path) -> IO[bytes]:
+    """The uncompressed content of a file of the archive."""
+    if path.name.endswith(".gz"):
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    if path.name.endswith(".xz"):
+        return lzma.open(path, "rb")
+    return open(path, "rb")
