@@ -281,14 +281,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import AuditError
 from ansible_collections.pve.audit.plugins.module_utils._module.remote_syslog_options import SPEC
 from ansible_collections.pve.audit.plugins.module_utils._node.command import run
-from ansible_collections.pve.audit.plugins.module_utils._node.forward.remote_syslog import Node, ensure
+from ansible_collections.pve.audit.plugins.module_utils._node.forward.remote_syslog import System, ensure
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     try:
-        result: dict[str, Any] = ensure(module.params, Node(run), module.check_mode, module.backup_local)
+        result: dict[str, Any] = ensure(module.params, System(run), module.check_mode, module.backup_local)
     except AuditError as error:
         module.fail_json(msg=str(error))
     except OSError as error:

@@ -22,7 +22,7 @@ from ansible_collections.pve.audit.plugins.module_utils._node.command import Run
 from ansible_collections.pve.audit.plugins.module_utils._node.forward import certificate, rsyslog
 from ansible_collections.pve.audit.plugins.module_utils._node.forward import config as forward_config
 from ansible_collections.pve.audit.plugins.module_utils._node.forward.rsyslog_check import (
-    RsyslogPlaces,
+    RsyslogPaths,
     modules_of_others,
     read_others,
     refusals,
@@ -36,27 +36,27 @@ JOURNAL_STATE = f"/var/spool/rsyslog/{rsyslog.STATE_PREFIX}_journal.state"
 
 
 @dataclass(frozen=True)
-class Places:
+class ForwardingPaths:
     """Everything this module may write."""
 
-    forward: forward_config.ForwardPlaces = field(default_factory=forward_config.ForwardPlaces)
+    forward: forward_config.ForwarderPaths = field(default_factory=forward_config.ForwarderPaths)
     unit: str = f"/etc/systemd/system/{SERVICE}"
-    rsyslog: RsyslogPlaces = field(default_factory=RsyslogPlaces)
+    rsyslog: RsyslogPaths = field(default_factory=RsyslogPaths)
     journal_state: str = JOURNAL_STATE
 
 
 @dataclass(frozen=True)
-class Node:
+class System:
     """The outside world, so that tests can have their own."""
 
     run: Runner
-    places: Places = field(default_factory=Places)
+    paths: ForwardingPaths = field(default_factory=ForwardingPaths)
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.time
 
 
 @dataclass
-class Plan:
+class ForwardingPlan:
     """`files`: what should lie at each path, None for nothing. `service`: whether the forwarder should run."""
 
     files: dict[str, Wanted | None]
@@ -82,7 +82,7 @@ class Plan:
         return shown
 
 
-def ensure(params: Mapping[str, Any], node: Node, check_mode: bool, backup: Callable[[str], str]) -> dict[str, Any]:
+def ensure(params: Mapping[str, Any], node: System, check_mode: bool, backup: Callable[[str], str]) -> dict[str, Any]:
     """The module's result, after doing what it says unless in check mode. Raises AuditError."""
     params = {**params, "node_name": params["node_name"] or socket.gethostname().partition(".")[0]}
     plan = make_plan(params, node, check_mode)
@@ -99,15 +99,17 @@ def ensure(params: Mapping[str, Any], node: Node, check_mode: bool, backup: Call
     }
 
 
-def make_plan(params: Mapping[str, Any], node: Node, check_mode: bool) -> Plan:
+def make_plan(params: Mapping[str, Any], node: System, check_mode: bool) -> ForwardingPlan:
     """Validate the options, render and compare. Changes nothing. Raises AuditError."""
-    places = node.places
-    files: dict[str, Wanted | None] = dict.fromkeys((places.forward.config, places.unit, places.rsyslog.path))
-    plan = Plan(files, service=False)
+    paths = node.paths
+    files: dict[str, Wanted | None] = dict.fromkeys((paths.forward.config, paths.unit, paths.rsyslog.path))
+    plan = ForwardingPlan(files, service=False)
     if params["state"] == "present":
+        _check_options(params)
+        _check_settings(params, node, plan, check_mode)
         ready = _check_present(params, node, plan, check_mode)
         if params["delivery"] == "acknowledged":
-            _plan_forwarder(params, node, plan, check_mode, ready)
+            _plan_forwarder(params, node, plan)
         else:
             _plan_rsyslog(params, node, plan, check_mode, ready)
     for path, wanted in plan.files.items():
@@ -119,15 +121,14 @@ def make_plan(params: Mapping[str, Any], node: Node, check_mode: bool) -> Plan:
     return plan
 
 
-def _check_present(params: Mapping[str, Any], node: Node, plan: Plan, check_mode: bool) -> bool:
+def _check_present(params: Mapping[str, Any], node: System, plan: ForwardingPlan, check_mode: bool) -> bool:
     """Whether the certificates are there; in check mode an earlier task may only have promised them."""
-    forward_config.check_options(params)
     if not params["tls"]:
         plan.warnings.append("tls is off: everybody on the way can read and forge the log lines")
         return True
     missing = [path for path in _certificates(params) if not os.path.exists(path)]
     if missing and check_mode:
-        plan.warnings.append(f"{missing[0]} is not there yet, so that the configuration was not validated")
+        plan.warnings.append(f"{missing[0]} is not there yet, so that the certificates were not validated")
         return False
     certificate.check_certificates(params["ca_path"], params["cert_path"], params["key_path"])
     for path in (params["cert_path"], params["ca_path"]):
@@ -137,60 +138,72 @@ def _check_present(params: Mapping[str, Any], node: Node, plan: Plan, check_mode
     return True
 
 
+def _check_options(params: Mapping[str, Any]) -> None:
+    """What only the module can know: options that contradict each other. Raises InputError."""
+    if params["protocol"] == "tcp" and params["delivery"] != "queued":
+        raise InputError("protocol tcp has no acknowledgements: use delivery queued with it, or protocol relp")
+    for option in ("ca_path", "cert_path", "key_path") if params["tls"] else ():
+        if not params[option]:
+            raise InputError(f"{option} is needed for TLS")
+
+
+def _check_settings(params: Mapping[str, Any], node: System, plan: ForwardingPlan, check_mode: bool) -> None:
+    """Let the forwarder itself read the candidate. Raises InputError with its words.
+
+    rsyslog gets the same settings, and so the same check where the programs are there; rsyslogd reads its own later.
+    """
+    program = params["program"]
+    if not os.path.isfile(program):
+        if params["delivery"] == "acknowledged":
+            if not check_mode:
+                raise InputError(f"the forwarder is not installed in {program}; the role node_logging copies it there")
+            plan.warnings.append(
+                f"the forwarder is not installed in {program} yet, so that the settings were not validated"
+            )
+        return
+    with tempfile.TemporaryDirectory(prefix="pve-audit-forward-") as directory:
+        candidate = os.path.join(directory, "forward.json")
+        with open(candidate, "w", encoding="utf-8") as stream:
+            stream.write(forward_config.render_config(params, node.paths.forward))
+        outcome = node.run(["/usr/bin/python3", "-I", "-B", program, "forward", "--check", "--config", candidate])
+    if not outcome.ok:
+        raise InputError(f"the forwarder refuses these settings: {outcome.stderr.strip() or outcome.code}")
+
+
 def _certificates(params: Mapping[str, Any]) -> list[str]:
     return [params[name] for name in ("ca_path", "cert_path", "key_path")] if params["tls"] else []
 
 
-def _plan_forwarder(params: Mapping[str, Any], node: Node, plan: Plan, check_mode: bool, ready: bool) -> None:
-    places, program = node.places, params["program"]
-    text = forward_config.render_config(params, places.forward)
-    installed = os.path.isfile(program)
-    if installed:
-        if ready:
-            _check_forwarder(text, program, node)
-    elif check_mode:
-        plan.warnings.append(
-            f"the forwarder is not installed in {program} yet, so that its configuration was not validated"
-        )
-    else:
-        raise InputError(f"the forwarder is not installed in {program}; the role node_logging copies it there")
-    digest = certificate.digest_of(program)[:32] if installed else "unknown"
-    unit = forward_config.render_unit(program, places.forward.config, digest)
-    plan.files[places.forward.config] = Wanted(places.forward.config, text.encode(), 0o600, "0", "0")
-    plan.files[places.unit] = Wanted(places.unit, unit.encode(), 0o644, "0", "0")
+def _plan_forwarder(params: Mapping[str, Any], node: System, plan: ForwardingPlan) -> None:
+    paths, program = node.paths, params["program"]
+    text = forward_config.render_config(params, paths.forward)
+    digest = certificate.digest_of(program)[:32] if os.path.isfile(program) else "unknown"
+    unit = forward_config.render_unit(program, paths.forward.config, digest)
+    plan.files[paths.forward.config] = Wanted(paths.forward.config, text.encode(), 0o600, "0", "0")
+    plan.files[paths.unit] = Wanted(paths.unit, unit.encode(), 0o644, "0", "0")
     plan.service = True
 
 
-def _check_forwarder(text: str, program: str, node: Node) -> None:
-    """Let the program itself read the candidate. Raises InputError with its words."""
-    with tempfile.TemporaryDirectory(prefix="pve-audit-forward-") as directory:
-        candidate = os.path.join(directory, "forward.json")
-        with open(candidate, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        command = ["/usr/bin/python3", "-I", "-B", program, "forward", "--config", candidate, "--check-config"]
-        outcome = node.run(command)
-    if not outcome.ok:
-        raise InputError(f"the forwarder refuses this configuration: {outcome.stderr.strip() or outcome.code}")
-
-
-def _plan_rsyslog(params: Mapping[str, Any], node: Node, plan: Plan, check_mode: bool, ready: bool) -> None:
-    places = node.places.rsyslog
+def _plan_rsyslog(params: Mapping[str, Any], node: System, plan: ForwardingPlan, check_mode: bool, ready: bool) -> None:
+    paths = node.paths.rsyslog
     if find_program("rsyslogd") is None and check_mode:
         plan.warnings.append("rsyslog is not installed yet, so that its configuration was not validated")
         others: dict[str, str] = {}
     else:
-        others = read_others(places)
-    paths = _certificates(params)
-    digest = (certificate.digest_of(*paths)[:32] if ready else "unknown") if paths else ""
+        others = read_others(paths)
+    files = _certificates(params)
+    digest = (certificate.digest_of(*files)[:32] if ready else "unknown") if files else ""
     text = rsyslog.render(params, modules_of_others(others), digest)
     if others and ready:
-        refused = refusals(text, others, places, node.run)
+        refused = refusals(text, others, paths, node.run)
         if refused:
             raise InputError("rsyslogd refuses this configuration, nothing was changed: " + "; ".join(refused))
-    plan.files[places.path] = Wanted(places.path, text.encode(), 0o644, "0", "0")
+    plan.files[paths.path] = Wanted(paths.path, text.encode(), 0o644, "0", "0")
 
 
-def apply_plan(plan: Plan, params: Mapping[str, Any], node: Node, backup: Callable[[str], str]) -> list[str]:
+def apply_plan(
+    plan: ForwardingPlan, params: Mapping[str, Any], node: System, backup: Callable[[str], str]
+) -> list[str]:
     """Do it, verify it, and undo it when the result does not run. Returns the backup files. Raises AuditError."""
     backups = []
     if params["backup"]:
@@ -206,7 +219,7 @@ def apply_plan(plan: Plan, params: Mapping[str, Any], node: Node, backup: Callab
     return backups
 
 
-def _replace(plan: Plan, params: Mapping[str, Any], node: Node) -> None:
+def _replace(plan: ForwardingPlan, params: Mapping[str, Any], node: System) -> None:
     """Write new files first, then take old ones away: at no moment nobody forwards because of us."""
     for path in plan.changes:
         wanted = plan.files[path]
@@ -217,60 +230,60 @@ def _replace(plan: Plan, params: Mapping[str, Any], node: Node) -> None:
         os.makedirs(params["queue"]["directory"], mode=0o700, exist_ok=True)
 
 
-def _restart(plan: Plan, params: Mapping[str, Any], node: Node) -> None:
+def _restart(plan: ForwardingPlan, params: Mapping[str, Any], node: System) -> None:
     """Restart what changed, start the new way before the old one ends. Raises InputError when it does not run."""
-    places = node.places
+    paths = node.paths
     seconds = params["verify_seconds"]
-    if places.unit in plan.changes and plan.service:
+    if paths.unit in plan.changes and plan.service:
         _systemctl(node, "daemon-reload")
     if plan.service and plan.changed:
         _systemctl(node, "enable", SERVICE)
-        if plan.start or {places.unit, places.forward.config} & set(plan.changes):
+        if plan.start or {paths.unit, paths.forward.config} & set(plan.changes):
             _systemctl(node, "restart", SERVICE)
             _verify(node, SERVICE, seconds)
-    if places.rsyslog.path in plan.changes and plan.files[places.rsyslog.path] is not None:
+    if paths.rsyslog.path in plan.changes and plan.files[paths.rsyslog.path] is not None:
         _systemctl(node, "restart", RSYSLOG)
         _verify(node, RSYSLOG, seconds)
     _retire(plan, node)
 
 
-def _retire(plan: Plan, node: Node) -> None:
+def _retire(plan: ForwardingPlan, node: System) -> None:
     """Take away what is no longer wanted."""
-    places = node.places
+    paths = node.paths
     gone = [path for path in plan.changes if plan.files[path] is None]
-    if places.unit in gone:
+    if paths.unit in gone:
         _systemctl(node, "disable", "--now", SERVICE)
     for path in gone:
         managed_file.remove_file(path)
-    if places.unit in gone:
+    if paths.unit in gone:
         _systemctl(node, "daemon-reload")
-    if places.rsyslog.path in gone and node.run(["systemctl", "is-active", RSYSLOG]).ok:
+    if paths.rsyslog.path in gone and node.run(["systemctl", "is-active", RSYSLOG]).ok:
         _systemctl(node, "restart", RSYSLOG)
 
 
-def _undo(plan: Plan, node: Node) -> None:
+def _undo(plan: ForwardingPlan, node: System) -> None:
     """Put back what was there, and run it again; what fails here cannot be helped and must not hide the reason."""
     for path, before in plan.changes.items():
         with contextlib.suppress(OSError):
             managed_file.restore_file(path, before)
     node.run(["systemctl", "daemon-reload"])
-    if node.places.unit in plan.changes or node.places.forward.config in plan.changes:
-        if plan.changes.get(node.places.unit, True) is None:
+    if node.paths.unit in plan.changes or node.paths.forward.config in plan.changes:
+        if plan.changes.get(node.paths.unit, True) is None:
             node.run(["systemctl", "disable", "--now", SERVICE])
         else:
             node.run(["systemctl", "enable", "--now", SERVICE])
             node.run(["systemctl", "restart", SERVICE])
-    if node.places.rsyslog.path in plan.changes:
+    if node.paths.rsyslog.path in plan.changes:
         node.run(["systemctl", "restart", RSYSLOG])
 
 
-def _clean_up(plan: Plan, params: Mapping[str, Any], node: Node) -> None:
+def _clean_up(plan: ForwardingPlan, params: Mapping[str, Any], node: System) -> None:
     """Positions of the forwarder go; a queue of rsyslog with unsent lines in it stays, with a warning."""
-    shutil.rmtree(node.places.forward.state_dir, ignore_errors=True)
+    shutil.rmtree(node.paths.forward.state_dir, ignore_errors=True)
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(node.places.journal_state)
+        os.unlink(node.paths.journal_state)
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(node.places.forward.status_file)
+        os.unlink(node.paths.forward.status_file)
     directory = params["queue"]["directory"]
     try:
         os.rmdir(directory)
@@ -280,17 +293,17 @@ def _clean_up(plan: Plan, params: Mapping[str, Any], node: Node) -> None:
         plan.warnings.append(f"{directory} still holds lines that were not sent; it was left as it is")
 
 
-def _systemctl(node: Node, *words: str) -> None:
+def _systemctl(node: System, *words: str) -> None:
     outcome = node.run(["systemctl", *words])
     if not outcome.ok:
         raise InputError(f"systemctl {' '.join(words)} failed: {outcome.stderr.strip() or outcome.code}")
 
 
-def _says(node: Node, question: str) -> bool:
+def _says(node: System, question: str) -> bool:
     return node.run(["systemctl", question, SERVICE]).ok
 
 
-def _verify(node: Node, service: str, seconds: int) -> None:
+def _verify(node: System, service: str, seconds: int) -> None:
     """It has to run now and still after `seconds`, without having been started again meanwhile."""
     first = _main_pid(node, service)
     for _second in range(seconds):
@@ -302,14 +315,14 @@ def _verify(node: Node, service: str, seconds: int) -> None:
         raise InputError(f"{service} does not stay up: {words}")
 
 
-def _main_pid(node: Node, service: str) -> str:
+def _main_pid(node: System, service: str) -> str:
     return node.run(["systemctl", "show", "--property=MainPID", "--value", service]).stdout.strip()
 
 
-def forwarder_status(node: Node) -> dict[str, Any] | None:
+def forwarder_status(node: System) -> dict[str, Any] | None:
     """What the running forwarder says of itself, or None."""
     try:
-        with open(node.places.forward.status_file, encoding="utf-8") as stream:
+        with open(node.paths.forward.status_file, encoding="utf-8") as stream:
             found = json.load(stream)
     except (OSError, ValueError):
         return None

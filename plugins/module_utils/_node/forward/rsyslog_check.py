@@ -18,7 +18,7 @@ _LAST_WORDS = re.compile(r"^rsyslogd: (?:version .*|End of config validation run
 
 
 @dataclass(frozen=True)
-class RsyslogPlaces:
+class RsyslogPaths:
     """Where rsyslog looks."""
 
     main: str = "/etc/rsyslog.conf"
@@ -31,14 +31,14 @@ class RsyslogPlaces:
         return f"{self.directory}/{self.name}"
 
 
-def read_others(places: RsyslogPlaces) -> dict[str, str]:
+def read_others(paths: RsyslogPaths) -> dict[str, str]:
     """All files of the configuration but ours, by path. Raises InputError when rsyslog has no configuration."""
-    paths = [places.main]
-    if os.path.isdir(places.directory):
-        names = sorted(name for name in os.listdir(places.directory) if name.endswith(".conf") and name != places.name)
-        paths += [f"{places.directory}/{name}" for name in names]
+    files = [paths.main]
+    if os.path.isdir(paths.directory):
+        names = sorted(name for name in os.listdir(paths.directory) if name.endswith(".conf") and name != paths.name)
+        files += [f"{paths.directory}/{name}" for name in names]
     found = {}
-    for path in paths:
+    for path in files:
         try:
             with open(path, encoding="utf-8", errors="surrogateescape") as stream:
                 found[path] = stream.read()
@@ -52,35 +52,35 @@ def modules_of_others(others: dict[str, str]) -> set[str]:
     return {name for text in others.values() for name in loaded_modules(text)}
 
 
-def refusals(candidate: str, others: dict[str, str], places: RsyslogPlaces, run: Runner) -> list[str]:
+def refusals(candidate: str, others: dict[str, str], paths: RsyslogPaths, run: Runner) -> list[str]:
     """What `rsyslogd -N1` says about the configuration with the candidate and does not say about it without.
 
     Raises InputError when rsyslogd cannot be asked, or would never read the candidate.
     """
-    good, after = _ask(candidate, others, places, run)
+    good, after = _ask(candidate, others, paths, run)
     if good:
         return []
-    was_good, before = _ask(None, others, places, run)
+    was_good, before = _ask(None, others, paths, run)
     news = [line for line in after if line not in before]
     if news or not was_good:
         return news
     return ["rsyslogd refuses the configuration without a reason"]
 
 
-def _ask(candidate: str | None, others: dict[str, str], places: RsyslogPlaces, run: Runner) -> tuple[bool, list[str]]:
+def _ask(candidate: str | None, others: dict[str, str], paths: RsyslogPaths, run: Runner) -> tuple[bool, list[str]]:
     """Whether it is accepted, and the messages, with the real names of the files."""
     with tempfile.TemporaryDirectory(prefix="pve-audit-rsyslog-") as root:
         staged = os.path.join(root, "rsyslog.d")
         os.mkdir(staged)
-        main, hits = redirect_includes(others[places.main], places.directory, staged)
+        main, hits = redirect_includes(others[paths.main], paths.directory, staged)
         if not hits:
-            raise InputError(f"{places.main} does not include {places.directory}: a file there would never be used")
+            raise InputError(f"{paths.main} does not include {paths.directory}: a file there would never be used")
         texts = {
-            os.path.join(staged, os.path.basename(path)): text for path, text in others.items() if path != places.main
+            os.path.join(staged, os.path.basename(path)): text for path, text in others.items() if path != paths.main
         }
         texts[os.path.join(root, "rsyslog.conf")] = main
         if candidate is not None:
-            texts[os.path.join(staged, places.name)] = candidate
+            texts[os.path.join(staged, paths.name)] = candidate
         for path, text in texts.items():
             with open(path, "w", encoding="utf-8", errors="surrogateescape") as stream:
                 stream.write(text)
@@ -89,8 +89,8 @@ def _ask(candidate: str | None, others: dict[str, str], places: RsyslogPlaces, r
             raise InputError(f"the configuration cannot be validated: {outcome.stderr}")
         text = (
             (outcome.stderr + outcome.stdout)
-            .replace(staged, places.directory)
-            .replace(root, os.path.dirname(places.main))
+            .replace(staged, paths.directory)
+            .replace(root, os.path.dirname(paths.main))
         )
     lines = [line.strip() for line in text.splitlines() if line.strip() and not _LAST_WORDS.match(line.strip())]
     return outcome.code == 0, [line.removeprefix("rsyslogd: ") for line in lines]

@@ -19,7 +19,6 @@ from pathlib import Path
 
 from pve_audit import VERSION
 from pve_audit.files import exclusive_lock, write_atomic
-from pve_audit.forward.link import make_context
 from pve_audit.forward.pipeline import Pipeline, make_pipelines
 from pve_audit.forward.settings import Config, ConfigError, load
 
@@ -51,10 +50,7 @@ class Voice:
 
 
 def check(config: Config) -> None:
-    """What can be checked without a network. Raises ConfigError."""
-    for target in config.targets:
-        if target.tls:
-            make_context(target)
+    """What the settings need of the node; certificates are read at each connection. Raises ConfigError."""
     if config.journal is not None and not os.access(config.journal.command[0], os.X_OK):
         raise ConfigError(f"{config.journal.command[0]} is not a program")
 
@@ -117,13 +113,13 @@ def main(arguments: list[str]) -> int:
         prog="pve_audit forward", description="Send the journal and log files to a collector."
     )
     parser.add_argument("--config", default="/etc/pve-audit/forward.json")
-    parser.add_argument("--check-config", action="store_true", help="say what is wrong with the configuration, and end")
+    parser.add_argument("--check", action="store_true", help="say what is wrong with the settings, and end")
     options = parser.parse_args(arguments)
     voice = Voice(lambda text: (sys.stderr.write(text), sys.stderr.flush()))
     with contextlib.ExitStack() as stack:
         try:
             config = load(options.config)
-            if options.check_config:
+            if options.check:
                 check(config)
                 return 0
             hold_lock(stack, Path(config.state_dir))

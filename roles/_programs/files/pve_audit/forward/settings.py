@@ -1,17 +1,30 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The configuration file: JSON, checked as a whole before anything starts."""
+"""The settings of the forwarder: a JSON file, checked as a whole before anything starts.
+
+The module remote_syslog writes the file. It knows the options, and lets `forward --check` say what is wrong with them.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 STATE_DIR = "/var/lib/pve-audit/forward"
 STATUS_FILE = "/run/pve-audit/forward.json"
+SHORTEST_FRAME = 2048
+RESERVED = ("journal", "forward")
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
+_PEER = re.compile(r"[A-Za-z0-9.*:_-]+")
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,32}")
+_LETTERS = "1 to 32 letters, digits, dots, - and _"
+_PATH = re.compile(r"/[^\x00-\x20\x7f\"'\\]*")
+_PATH_RULE = "must be an absolute path without spaces and quotes"
+_MATCH = re.compile(r"[A-Z0-9_]+=[^\x00-\x1f]+")
 
 
 class ConfigError(Exception):
@@ -126,11 +139,24 @@ def _target(data: Any, number: int) -> Target:
         permitted_peers=tuple(fields.take("permitted_peers", list, [])),
     )
     fields.end()
-    if not target.host or not 1 <= target.port <= 65535:
-        raise ConfigError(f"target {number} needs a host, and a port from 1 to 65535")
-    if target.tls and not (target.ca and target.certificate and target.key):
-        raise ConfigError(f"target {number} uses TLS and so needs ca, certificate and key")
+    _check_target(target, f"target {number}")
     return target
+
+
+def _check_target(target: Target, where: str) -> None:
+    if not _HOST.fullmatch(target.host):
+        raise ConfigError(f"{where}: {target.host!r} is not the name or address of a collector")
+    if not 1 <= target.port <= 65535:
+        raise ConfigError(f"{where}: the port must be from 1 to 65535, not {target.port}")
+    for peer in target.permitted_peers:
+        if not _PEER.fullmatch(peer):
+            raise ConfigError(f"{where}: {peer!r} is not a name in a certificate")
+    for name in ("ca", "certificate", "key") if target.tls else ():
+        path = getattr(target, name)
+        if not path:
+            raise ConfigError(f"{where} uses TLS and so needs ca, certificate and key")
+        if not _PATH.fullmatch(path):
+            raise ConfigError(f"{where}: {name} {_PATH_RULE}, not {path!r}")
 
 
 def _journal(data: Any) -> JournalSpec | None:
@@ -139,6 +165,9 @@ def _journal(data: Any) -> JournalSpec | None:
     fields = _Fields({} if data is True else data, "sources.journal")
     matches, command = fields.take("matches", list, []), fields.take("command", list, list(JournalSpec().command))
     fields.end()
+    for match in matches:
+        if not _MATCH.fullmatch(match):
+            raise ConfigError(f"{match!r} is not a journal match such as _SYSTEMD_UNIT=pvedaemon.service")
     return JournalSpec(tuple(matches), tuple(command))
 
 
@@ -146,8 +175,12 @@ def _file(data: Any, number: int) -> FileSpec:
     fields = _Fields(data, f"file {number}")
     spec = FileSpec(fields.take("name", str), fields.take("path", str), fields.take("tag", str, ""))
     fields.end()
-    if not spec.name or not spec.path.startswith("/"):
-        raise ConfigError(f"file {number} needs a name and an absolute path")
+    if not _NAME.fullmatch(spec.name) or spec.name in RESERVED:
+        raise ConfigError(f"a file's name must be {_LETTERS}, and not {' or '.join(RESERVED)}, not {spec.name!r}")
+    if not _PATH.fullmatch(spec.path):
+        raise ConfigError(f"the path of the file {spec.name} {_PATH_RULE}, not {spec.path!r}")
+    if spec.tag and not _NAME.fullmatch(spec.tag):
+        raise ConfigError(f"a tag must be {_LETTERS}, not {spec.tag!r}")
     return spec
 
 
@@ -164,24 +197,27 @@ def _limits(data: Any) -> Limits:
     for name, value in values.items():
         if value <= 0 and name != "resend_seconds":
             raise ConfigError(f"limits.{name} must be more than 0, not {value}")
+    if values["resend_seconds"] < 0:
+        raise ConfigError(f"limits.resend_seconds must not be negative, not {values['resend_seconds']}")
+    if values["frame_bytes"] < SHORTEST_FRAME:
+        least = f"must be at least {SHORTEST_FRAME} bytes"
+        raise ConfigError(f"the longest message (limits.frame_bytes) {least}, not {values['frame_bytes']}")
     return Limits(**values)
 
 
 def _check(config: Config) -> None:
-    if not config.node:
-        raise ConfigError("node must not be empty")
+    if not _NAME.fullmatch(config.node):
+        raise ConfigError(f"the name of the node in the lines (node) must be {_LETTERS}, not {config.node!r}")
     if config.mode not in ("failover", "parallel"):
         raise ConfigError(f"mode must be failover or parallel, not {config.mode}")
     if not config.targets:
         raise ConfigError("there must be at least one target")
     if config.journal is None and not config.files:
         raise ConfigError("there is nothing to send: sources has neither the journal nor files")
-    for what, names in (
-        ("targets", [one.name for one in config.targets]),
-        ("files", [one.name for one in config.files] + ["journal", "forward"]),
-    ):
-        if len(set(names)) != len(names):
-            raise ConfigError(f"the names of {what} must be different from each other (journal and forward are taken)")
+    if len({(one.host, one.port) for one in config.targets}) != len(config.targets):
+        raise ConfigError("targets names one collector twice")
+    if len({one.name for one in config.files}) != len(config.files):
+        raise ConfigError("two of the files have the same name")
 
 
 class _Fields:

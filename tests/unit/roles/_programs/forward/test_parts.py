@@ -267,14 +267,23 @@ GOOD: dict[str, Any] = {"node": "pve1", "targets": [{"host": "c", "port": 1, "tl
         ({"targets": [{"host": "c", "port": 0, "tls": False}]}, "port"),
         ({"targets": [{"host": "c", "port": True, "tls": False}]}, "wrong type"),
         ({"targets": [{"host": "c", "port": 1, "tls": False, "typo": 1}]}, "unknown settings typo"),
-        ({"targets": GOOD["targets"] * 2}, "different"),
+        ({"targets": GOOD["targets"] * 2}, "twice"),
+        ({"targets": [{"host": "a b", "port": 1, "tls": False}]}, "not the name or address"),
+        ({"targets": [{"host": "c", "port": 1, "tls": False, "permitted_peers": ['x"']}]}, "name in a certificate"),
+        ({"targets": [{"host": "c", "port": 1, "ca": "ca", "certificate": "/c", "key": "/k"}]}, "absolute"),
         ({"mode": "both"}, "mode"),
-        ({"node": ""}, "node"),
+        ({"node": ""}, "name of the node"),
         ({"sources": {"journal": False}}, "nothing to send"),
         ({"sources": {"files": [{"name": "x", "path": "relative"}]}}, "absolute"),
-        ({"sources": {"files": [{"name": "journal", "path": "/x"}]}}, "different"),
+        ({"sources": {"files": [{"name": "journal", "path": "/x"}]}}, "not journal or forward"),
+        ({"sources": {"files": [{"name": "x", "path": '/x"'}]}}, "quotes"),
+        ({"sources": {"files": [{"name": "x", "path": "/x", "tag": "a b"}]}}, "tag"),
+        ({"sources": {"files": [{"name": "x", "path": "/x"}] * 2}}, "same name"),
         ({"sources": {"journal": {"matches": [1]}}}, "list of texts"),
+        ({"sources": {"journal": {"matches": ["no equals"]}}}, "journal match"),
         ({"limits": {"window": 0}}, "more than 0"),
+        ({"limits": {"resend_seconds": -1}}, "not be negative"),
+        ({"limits": {"frame_bytes": 100}}, "at least 2048"),
         ({"limits": {"ack_timeout": "5"}}, "wrong type"),
         ({"other": 1}, "unknown settings other"),
     ],
@@ -298,7 +307,7 @@ def test_unreadable_configuration_is_one_sentence(
 ) -> None:
     path = tmp_path / "forward.json"
     path.write_text(text)
-    assert service.main(["--config", str(path), "--check-config"]) == 1
+    assert service.main(["--config", str(path), "--check"]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 

@@ -24,7 +24,11 @@ from ansible_collections.pve.audit.plugins.module_utils._module.remote_syslog_op
 from ansible_collections.pve.audit.plugins.module_utils._node.command import Outcome, find_program, run
 from ansible_collections.pve.audit.plugins.module_utils._node.forward import certificate, rsyslog, rsyslog_check
 from ansible_collections.pve.audit.plugins.module_utils._node.forward import config as forward_config
-from ansible_collections.pve.audit.plugins.module_utils._node.forward.remote_syslog import Node, Places, ensure
+from ansible_collections.pve.audit.plugins.module_utils._node.forward.remote_syslog import (
+    ForwardingPaths,
+    System,
+    ensure,
+)
 from ansible_collections.pve.audit.plugins.modules import remote_syslog as module
 from tests.forward.harness import PROGRAM, Authority
 
@@ -86,11 +90,13 @@ class Host:
         (self.root / "rsyslog.conf").write_text(MAIN.format(root=self.root))
         (self.root / "state").mkdir()
         self.systemd.running.add("rsyslog.service")
-        forward = forward_config.ForwardPlaces(
+        forward = forward_config.ForwarderPaths(
             str(self.root / "etc" / "forward.json"), str(self.root / "state"), str(self.root / "status.json")
         )
-        logs = rsyslog_check.RsyslogPlaces(str(self.root / "rsyslog.conf"), str(self.root / "rsyslog.d"))
-        self.places = Places(forward, str(self.root / "forward.service"), logs, str(self.root / "journal.state"))
+        logs = rsyslog_check.RsyslogPaths(str(self.root / "rsyslog.conf"), str(self.root / "rsyslog.d"))
+        self.paths = ForwardingPaths(
+            forward, str(self.root / "forward.service"), logs, str(self.root / "journal.state")
+        )
         self.backups: list[str] = []
         self.program = self.root / "pve_audit.pyz"
         self.program.write_bytes(PROGRAMS)
@@ -112,7 +118,7 @@ class Host:
     def run(self, check: bool = False, **changes: Any) -> dict[str, Any]:
         """One run of the module."""
         self.systemd.calls.clear()
-        node = Node(self.systemd, self.places, sleep=lambda _seconds: None)
+        node = System(self.systemd, self.paths, sleep=lambda _seconds: None)
         return ensure(self.params(**changes), node, check, self._backup)
 
     def _backup(self, path: str) -> str:
@@ -316,10 +322,10 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"files": [{"name": "x", "path": "/x", "tag": "a b"}]}, "tag"),
     ({"files": [{"name": "x", "path": "/x", "tag": None}] * 2}, "same name"),
     ({"journal_matches": ["no equals"]}, "journal match"),
-    ({"node_name": "a]b"}, "node_name"),
+    ({"node_name": "a]b"}, "name of the node"),
     ({"ack_timeout": 0}, "ack_timeout"),
     ({"resend_seconds": -1}, "resend_seconds"),
-    ({"message_bytes": 100}, "message_bytes"),
+    ({"message_bytes": 100}, "longest message"),
     ({"program": "/nonexistent"}, "not installed"),
 ]
 
@@ -349,7 +355,7 @@ def test_new_program_restarts_the_service(host: Host) -> None:
     files = read_folder(PROGRAM)
     host.program.write_bytes(make_archive({**files, "__main__.py": files["__main__.py"] + b"# new\n"}))
     result = host.run()
-    assert result["files"] == [host.places.unit]
+    assert result["files"] == [host.paths.unit]
     assert "restart pve-audit-forward.service" in host.systemd.calls
 
 
