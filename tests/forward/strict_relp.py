@@ -15,7 +15,7 @@ _HEADER = re.compile(rb"(\d{1,9}) ([a-z]+) (\d+)([ \n])")
 
 
 @dataclass
-class Plan:
+class Misbehaviour:
     """What goes wrong: each counts messages over all connections."""
 
     drop_after: tuple[int, ...] = ()  # close the connection instead of answering this message
@@ -30,7 +30,7 @@ class Plan:
 class StrictRelp:
     """`messages` are the acknowledged ones, `received` all; `mistakes` must stay empty."""
 
-    plan: Plan = field(default_factory=Plan)
+    plan: Misbehaviour = field(default_factory=Misbehaviour)
     messages: list[bytes] = field(default_factory=list)
     received: list[bytes] = field(default_factory=list)
     mistakes: list[str] = field(default_factory=list)

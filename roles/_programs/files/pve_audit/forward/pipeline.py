@@ -144,8 +144,12 @@ class Pipeline:
             self._proved = self._proved or now - started > self._limits.backoff_max
             self._save()
             self._report(link, now)
-            ready = [number for source in self._sources if (number := source.fileno()) is not None]
-            link.wait(ready if link.room and not stopping else [], 0.0 if more else min(0.5, self._limits.poll_seconds))
+            self._wait(link, reading=link.room and not stopping, more=more)
+
+    def _wait(self, link: Link, reading: bool, more: bool) -> None:
+        """Until the collector answers, or a source has something while `reading`; not at all while there is `more`."""
+        numbers = [number for source in self._sources if (number := source.fileno()) is not None]
+        link.wait(numbers if reading else [], 0.0 if more else min(0.5, self._limits.poll_seconds))
 
     def _first_target_is_back(self) -> bool:
         try:

@@ -21,7 +21,7 @@ import pytest
 from pve_audit.forward import file_source, journal, pipeline, settings
 from tests.forward.fake_journalctl import BASE, cursor_of
 from tests.forward.harness import FAKE_JOURNALCTL, wait_for
-from tests.forward.strict_relp import Plan, StrictRelp
+from tests.forward.strict_relp import Misbehaviour, StrictRelp
 
 QUICK = {
     "backoff_min": 0.05,
@@ -99,15 +99,15 @@ def first_seen(found: list[int]) -> list[int]:
     return list(dict.fromkeys(found))
 
 
-FAULTS: dict[str, Plan] = {
-    "nothing": Plan(),
-    "dropped connections": Plan(drop_after=(5, 300, 301, 900)),
-    "refused messages": Plan(refuse=(50, 400)),
-    "silence": Plan(silent_from=100),
-    "late answers": Plan(late=0.002),
-    "answers in another order": Plan(reverse=4),
-    "hang up at open": Plan(hang_up_at_open=3),
-    "everything": Plan(drop_after=(40, 500), refuse=(200,), silent_from=700, hang_up_at_open=1),
+FAULTS: dict[str, Misbehaviour] = {
+    "nothing": Misbehaviour(),
+    "dropped connections": Misbehaviour(drop_after=(5, 300, 301, 900)),
+    "refused messages": Misbehaviour(refuse=(50, 400)),
+    "silence": Misbehaviour(silent_from=100),
+    "late answers": Misbehaviour(late=0.002),
+    "answers in another order": Misbehaviour(reverse=4),
+    "hang up at open": Misbehaviour(hang_up_at_open=3),
+    "everything": Misbehaviour(drop_after=(40, 500), refuse=(200,), silent_from=700, hang_up_at_open=1),
 }
 
 
@@ -141,7 +141,7 @@ def test_a_restart_goes_on_and_repeats_only_the_last_moments(run: Callable[..., 
 
 
 def test_a_connection_that_always_breaks_still_moves_on(run: Callable[..., Running]) -> None:
-    relp = StrictRelp(Plan(drop_after=tuple(range(150, 20_000, 150))))
+    relp = StrictRelp(Misbehaviour(drop_after=tuple(range(150, 20_000, 150))))
     running = run([relp], limits={"resend_seconds": 1.0})
     running.feed(600)
     assert wait_for(lambda: set(numbers(relp.messages)) == set(range(1, 601)), 60), len(set(numbers(relp.messages)))
@@ -177,7 +177,7 @@ def test_no_gap_is_reported_when_only_the_acknowledged_entry_is_gone(run: Callab
 
 
 def test_failover_and_back(run: Callable[..., Running]) -> None:
-    first, second = StrictRelp(Plan(hang_up_at_open=10**6)), StrictRelp()
+    first, second = StrictRelp(Misbehaviour(hang_up_at_open=10**6)), StrictRelp()
     running = run([first, second], limits={"failback_seconds": 0.5})
     running.feed(100)
     assert wait_for(lambda: len(set(numbers(second.messages))) == 100, 10)
@@ -189,7 +189,7 @@ def test_failover_and_back(run: Callable[..., Running]) -> None:
 
 
 def test_parallel_targets_do_not_wait_for_each_other(run: Callable[..., Running]) -> None:
-    dead, alive = StrictRelp(Plan(hang_up_at_open=10**6)), StrictRelp()
+    dead, alive = StrictRelp(Misbehaviour(hang_up_at_open=10**6)), StrictRelp()
     running = run([dead, alive], mode="parallel")
     running.feed(300)
     assert wait_for(lambda: len(set(numbers(alive.messages))) == 300, 10)
@@ -198,7 +198,7 @@ def test_parallel_targets_do_not_wait_for_each_other(run: Callable[..., Running]
 
 
 def test_refusal_is_no_tight_loop(run: Callable[..., Running]) -> None:
-    relp = StrictRelp(Plan(hang_up_at_open=10**6))
+    relp = StrictRelp(Misbehaviour(hang_up_at_open=10**6))
     run([relp], limits={"backoff_min": 0.1, "backoff_max": 10.0})
     time.sleep(2.0)
     assert relp.connections <= 6
