@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._evidence.registry import BY_DATASET, BY_NAME, SOURCES
-from ansible_collections.pve.audit.plugins.module_utils._evidence.source import Context, Source
+from ansible_collections.pve.audit.plugins.module_utils._evidence.source import Context, Item, Source
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, unique_events
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import corrupt_event, decode_line
@@ -56,22 +56,25 @@ def read_item(item: object, named: Source | None, context: Context) -> Event | N
         raise InputError(f"a {type(item).__name__} is neither a line nor a record")
     if isinstance(item.get("event"), Mapping) and "id" in item["event"]:
         return dict(item)
-    source = next((one for one in SOURCES if one.recognises(item)), None)
-    if source is None and isinstance(item.get("t"), str):
+    if (source := _recognised(item)) is not None:
+        return source.parse(item, context)
+    if isinstance(item.get("t"), str):
         return _read_line(item["t"], named, context)
-    if source is None and named is not None and named.record_keys:
-        source = named
-    if source is None:
-        known = [f"no {one.name} record (no {one.record_keys[0]})" for one in SOURCES if one.record_keys]
-        raise InputError(f"the dictionary is of no known kind: {', '.join(known)}")
-    return source.parse(item, context)
+    if named is not None and named.record_keys:
+        return named.parse(item, context)
+    known = [f"no {one.name} record (no {one.record_keys[0]})" for one in SOURCES if one.record_keys]
+    raise InputError(f"the dictionary is of no known kind: {', '.join(known)}")
+
+
+def _recognised(item: Item) -> Source | None:
+    return next((source for source in SOURCES if source.recognises(item)), None)
 
 
 def _read_line(line: str | bytes, named: Source | None, context: Context) -> Event | None:
     if not line.strip():
         return None
     text = decode_line(line)
-    source = named or next((one for one in SOURCES if one.recognises(text)), None)
+    source = named or _recognised(text)
     if source is not None:
         return source.parse(text, context)
     known = ", ".join(f"no {one.line}" for one in SOURCES)

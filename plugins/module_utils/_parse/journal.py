@@ -93,14 +93,14 @@ def parse_journal_record(record: Mapping[str, Any], node: str, ids: EventIds) ->
     """
     if not isinstance(record, Mapping):
         raise InputError(f"a journal record is a dictionary, not {type(record).__name__}")
-    ident = _text(record.get("SYSLOG_IDENTIFIER")) or _text(record.get("_COMM")) or ""
+    ident = _first_text(record, "SYSLOG_IDENTIFIER", "_COMM")
     message = _text(record.get("MESSAGE"))
     facts = read_message(ident, message.rstrip("\r\n")) if message is not None else None
     hidden = message is None and "MESSAGE" in record and is_audit_program(ident)
     if facts is None and not hidden:
         return None
-    host = _short_host(_text(record.get("_HOSTNAME")) or "") or node
-    pid = _text(record.get("_PID")) or _text(record.get("SYSLOG_PID"))
+    host = _short_host(_first_text(record, "_HOSTNAME")) or node
+    pid = _first_text(record, "_PID", "SYSLOG_PID")
     line = f"{ident}{f'[{pid}]' if pid else ''}: {message or ''}"
     timestamp, reason = _record_time(record)
     if facts is None:
@@ -206,6 +206,11 @@ def _text(value: object) -> str | None:
             return decode_line(bytes(value))
         return _text(value[0])
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _first_text(record: Mapping[str, Any], *names: str) -> str:
+    """The first of these fields that has a text, else an empty one."""
+    return next((text for name in names if (text := _text(record.get(name)))), "")
 
 
 def _number(value: object) -> int | None:

@@ -147,19 +147,23 @@ def check_rules(rules: object, extra: object, hours: WorkingHours) -> list[Detec
 
     Raises InputError for a rule that cannot be used, or an id that stands twice in one list.
     """
-    chosen: dict[str, Any] = {}
-    for number, source in enumerate((DEFAULT_RULES if rules is None else rules, extra if extra is not None else [])):
-        if not isinstance(source, Sequence) or isinstance(source, str):
-            raise InputError(f"{'extra_rules' if number else 'rules'} must be a list of rules, not {source!r}")
-        ids = [str(rule.get("id", "")) if isinstance(rule, Mapping) else "" for rule in source]
-        if twice := sorted({name for name in ids if name and ids.count(name) > 1}):
-            raise InputError(f"rule id {twice[0]!r} stands twice: give each rule its own id")
-        for position, (name, rule) in enumerate(zip(ids, source, strict=True)):
-            if isinstance(rule, Mapping) and rule.get("enabled", True) is False:
-                chosen.pop(name, None)
-            else:
-                chosen[name or f"{number}.{position}"] = rule
-    return [check_rule(rule, hours) for rule in chosen.values()]
+    chosen = _rules_by_id(DEFAULT_RULES if rules is None else rules, "rules")
+    chosen |= _rules_by_id([] if extra is None else extra, "extra_rules")
+    return [check_rule(rule, hours) for rule in chosen.values() if not _is_disabled(rule)]
+
+
+def _rules_by_id(rules: object, option: str) -> dict[str, Any]:
+    """Id -> rule as data; one without an id stands under its place, for the message that refuses it."""
+    if not isinstance(rules, Sequence) or isinstance(rules, str):
+        raise InputError(f"{option} must be a list of rules, not {rules!r}")
+    ids = [str(rule.get("id", "")) if isinstance(rule, Mapping) else "" for rule in rules]
+    if twice := sorted({name for name in ids if name and ids.count(name) > 1}):
+        raise InputError(f"rule id {twice[0]!r} stands twice: give each rule its own id")
+    return {name or f"{option} {place}": rule for place, (name, rule) in enumerate(zip(ids, rules, strict=True))}
+
+
+def _is_disabled(rule: object) -> bool:
+    return isinstance(rule, Mapping) and rule.get("enabled", True) is False
 
 
 def find_anomalies(events: Sequence[Event], rules: Iterable[DetectionRule]) -> list[Finding]:

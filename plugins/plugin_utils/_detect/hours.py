@@ -63,16 +63,20 @@ def working_hours(hours: object = None, timezone: str = "UTC") -> WorkingHours:
         raise InputError(f"working hours must be a map with days and spans, or a list of such maps, not {hours!r}")
     week: list[list[tuple[int, int]]] = [[] for _day in DAYS]
     holidays: set[date] = set()
-    for row in rows:
-        if not isinstance(row, Mapping):
-            raise InputError(f"a row of working hours must be a map with days and spans, not {row!r}")
-        if unknown := sorted(str(key) for key in set(row) - {"days", "spans", "holidays"}):
-            raise InputError(f"working hours know days, spans and holidays, not {', '.join(unknown)}")
+    for row in map(_checked_row, rows):
         spans = [_span(text) for text in _texts(row, "spans", DEFAULT_HOURS["spans"])]
         for day in _texts(row, "days", DEFAULT_HOURS["days"]):
             week[_weekday(day)].extend(spans)
         holidays.update(_holiday(text) for text in _texts(row, "holidays", []))
     return WorkingHours(zone(timezone), tuple(tuple(spans) for spans in week), frozenset(holidays))
+
+
+def _checked_row(row: object) -> Mapping[str, Any]:
+    if not isinstance(row, Mapping):
+        raise InputError(f"a row of working hours must be a map with days and spans, not {row!r}")
+    if unknown := sorted(str(key) for key in set(row) - {"days", "spans", "holidays"}):
+        raise InputError(f"working hours know days, spans and holidays, not {', '.join(unknown)}")
+    return row
 
 
 def _texts(row: Mapping[str, Any], key: str, default: list[str]) -> list[str]:

@@ -81,9 +81,7 @@ def window_rule(
     """Check the parts of a rule. Raises InputError that names the part that cannot be used."""
     if type not in TYPES:
         raise InputError(f"type {type!r} is unknown: use one of {', '.join(TYPES)}")
-    names = [group_by] if isinstance(group_by, str) else group_by
-    if not isinstance(names, Sequence) or not all(isinstance(name, str) and name for name in names):
-        raise InputError(f"group_by must be a list of field names such as ['user.name'], not {group_by!r}")
+    names = _check_names(group_by)
     if type == "value_count" and (not isinstance(field, str) or not field):
         raise InputError("value_count needs `field`, the name of the field whose distinct values are counted")
     if type == "event_count" and field is not None:
@@ -92,9 +90,16 @@ def window_rule(
         type=str(type),
         timespan=parse_duration(timespan),
         condition=_check_condition(condition),
-        group_by=tuple(str(name) for name in names),
+        group_by=names,
         field=None if field is None else str(field),
     )
+
+
+def _check_names(group_by: object) -> tuple[str, ...]:
+    names = [group_by] if isinstance(group_by, str) else group_by
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) and name for name in names):
+        raise InputError(f"group_by must be a list of field names such as ['user.name'], not {group_by!r}")
+    return tuple(str(name) for name in names)
 
 
 def _check_condition(condition: object) -> tuple[tuple[str, int], ...]:

@@ -153,16 +153,10 @@ def _slot(tally: _Tally, event: Event, time: str) -> tuple[int, int]:
 def _count_action(tally: _Tally, event: Event, head: Mapping[str, Any], time: str, event_id: str) -> None:
     pve, user = _part(event, "pve"), _part(event, "user").get("id")
     action, outcome = str(head.get("action", "other")), str(head.get("outcome", "unknown"))
-    severity, state = str(pve.get("severity", "info")), pve.get("state")
+    severity = str(pve.get("severity", "info"))
     node = _part(event, "host").get("name")
-    totals = tally.totals
-    totals["tasks"] += head.get("dataset") == "pve.task"
-    totals["failed"] += outcome == "failure"
-    totals["warnings"] += state == "warning"
-    totals["running"] += state == "running"
-    totals["unknown"] += outcome == "unknown" and state != "running"
-    totals["unclassified"] += action == "other"
-    totals["destroyed"] += action == "guest.destroy" and outcome == "success"
+    tally.totals["tasks"] += head.get("dataset") == "pve.task"
+    _count_totals(tally.totals, action, outcome, pve.get("state"))
     counts = tally.actions.get(action)
     if counts is None:
         counts = tally.actions[action] = Counter()
@@ -178,6 +172,15 @@ def _count_action(tally: _Tally, event: Event, head: Mapping[str, Any], time: st
     if isinstance(pve.get("upid"), str) and (outcome == "failure" or high_severity):
         rank = HIGH_SEVERITIES.index(severity) if severity in HIGH_SEVERITIES else len(HIGH_SEVERITIES)
         tally.interest.append((rank, time, event_id, pve["upid"]))
+
+
+def _count_totals(totals: Counter[str], action: str, outcome: str, state: object) -> None:
+    totals["failed"] += outcome == "failure"
+    totals["warnings"] += state == "warning"
+    totals["running"] += state == "running"
+    totals["unknown"] += outcome == "unknown" and state != "running"
+    totals["unclassified"] += action == "other"
+    totals["destroyed"] += action == "guest.destroy" and outcome == "success"
 
 
 def _count_actor(tally: _Tally, user: str, action: str, outcome: str, severity: str, node: object, time: str) -> None:

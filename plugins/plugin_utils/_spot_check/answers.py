@@ -163,17 +163,7 @@ def _new_entries(
 def _check(one: Given, known: Sequence[str], sample: Mapping[str, Any], now: str) -> dict[str, Any] | None:
     """The answer in the record's form, or None for one that was not filled in. Raises InputError with the place."""
     where = f"{one.file} {one.place}".strip()
-    fields = one.fields
-    if not isinstance(fields, Mapping):
-        raise InputError(
-            f"{where}: the answer to {one.question} must have the lines answer, by and, if you like, comment"
-        )
-    if wrong := sorted(str(key) for key in fields if key not in _KEYS):
-        raise InputError(f"{where}: {wrong[0]!r} is unknown in an answer: use {', '.join(_KEYS)}")
-    texts = {key: fields.get(key) for key in _KEYS}
-    if bad := [key for key, value in texts.items() if value is not None and not isinstance(value, str)]:
-        raise InputError(f"{where}: {bad[0]} of {one.question} must be a text")
-    answer, by, at, comment = (str(texts[key] or "").strip() for key in _KEYS)
+    answer, by, at, comment = _texts(one, where)
     if not answer and not comment:
         return None
     if one.question not in known:
@@ -194,6 +184,20 @@ def _check(one: Given, known: Sequence[str], sample: Mapping[str, Any], now: str
         "comment": comment,
         "origin": where,
     }
+
+
+def _texts(one: Given, where: str) -> list[str]:
+    """What stands below each of _KEYS, empty when nothing does. Raises InputError for fields of another shape."""
+    fields = one.fields
+    if not isinstance(fields, Mapping):
+        raise InputError(
+            f"{where}: the answer to {one.question} must have the lines answer, by and, if you like, comment"
+        )
+    if wrong := sorted(str(key) for key in fields if key not in _KEYS):
+        raise InputError(f"{where}: {wrong[0]!r} is unknown in an answer: use {', '.join(_KEYS)}")
+    if bad := [key for key in _KEYS if fields.get(key) is not None and not isinstance(fields[key], str)]:
+        raise InputError(f"{where}: {bad[0]} of {one.question} must be a text")
+    return [(fields.get(key) or "").strip() for key in _KEYS]
 
 
 def _time(text: str, what: str, made: str, now: str) -> str:

@@ -67,16 +67,19 @@ class SampleOptions:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
                 raise InputError(f"{name} must be a whole number from {lowest} to {highest}, not {value!r}")
+        self._check_lists()
+        contacts = self.contacts
+        if not isinstance(contacts, Mapping) or not all(isinstance(one, str) and one for one in contacts.values()):
+            raise InputError("contacts must be a map of accounts and who answers for them: {'root@pam': 'lena@pve'}")
+        parse_duration(self.deadline)
+
+    def _check_lists(self) -> None:
         for name in ("always", "shared"):
             if isinstance(getattr(self, name), str) or not isinstance(getattr(self, name), Sequence):
                 raise InputError(f"{name} must be a list, not {getattr(self, name)!r}")
         for word in (*self.always, self.min_severity):
             if word not in SEVERITIES:
                 raise InputError(f"severity {word!r} is unknown: use one of {', '.join(SEVERITIES)}")
-        contacts = self.contacts
-        if not isinstance(contacts, Mapping) or not all(isinstance(one, str) and one for one in contacts.values()):
-            raise InputError("contacts must be a map of accounts and who answers for them: {'root@pam': 'lena@pve'}")
-        parse_duration(self.deadline)
 
     def as_dict(self) -> dict[str, Any]:
         """The options as plain data."""
