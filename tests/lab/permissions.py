@@ -62,6 +62,7 @@ class Permissions:
         return {"NoAccess": roles["NoAccess"]} if "NoAccess" in roles else roles
 
     def _roles_here(self, node: AclNode, who: str, is_token: bool, final: bool) -> dict[str, int]:
+        """Which flag a role of several groups shows is left to the order of a hash in PVE: here one that propagates."""
         if is_token:
             return _roles_at(node, "token", who, final)
         direct = _roles_at(node, "user", who, final)
@@ -70,7 +71,8 @@ class Permissions:
         found: dict[str, int] = {}
         for group in node.entries.get("group", {}):
             if who in getattr(self.config.groups.get(group), "users", {}):
-                found.update(_roles_at(node, "group", group, final))
+                for role, flag in _roles_at(node, "group", group, final).items():
+                    found[role] = max(flag, found.get(role, 0))
         return found
 
     def _pool_roles(self, who: str, path: str) -> set[str]:

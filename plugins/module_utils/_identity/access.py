@@ -21,16 +21,9 @@ from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT
 NO_ACCESS = "NoAccess"
 ADMINISTRATOR = "Administrator"
 
-# Whoever has these on the paths of access control can repair everything else.
-_REPAIR = {
-    "/access": ("Permissions.Modify", "Sys.Modify", "User.Modify", "Group.Allocate"),
-    "/access/groups": ("Permissions.Modify", "User.Modify", "Group.Allocate"),
-    "/access/realm": ("Permissions.Modify", "Realm.Allocate", "Realm.AllocateUser"),
-}
-
 
 @dataclass
-class Token:
+class ApiToken:
     """An API token; `expire` 0 is never."""
 
     privsep: bool
@@ -43,7 +36,7 @@ class Account:
 
     enable: bool
     expire: int
-    tokens: dict[str, Token] = field(default_factory=dict)
+    tokens: dict[str, ApiToken] = field(default_factory=dict)
     tfa: frozenset[str] | None = None
     totp_locked: bool = False
     tfa_locked_until: int = 0
@@ -105,8 +98,8 @@ def _account(row: Mapping[str, Any]) -> Account:
     return Account(
         enable=row["enable"],
         expire=row["expire"],
-        tokens={token["tokenid"]: Token(token["privsep"], token["expire"]) for token in row["tokens"]},
-        tfa=None if row["tfa"] is None else frozenset(row["tfa"]),
+        tokens={token["tokenid"]: ApiToken(token["privsep"], token["expire"]) for token in row["tokens"]},
+        tfa=None if row.get("tfa") is None else frozenset(row["tfa"]),
         totp_locked=row.get("totp_locked", False),
         tfa_locked_until=row.get("tfa_locked_until", 0),
     )
@@ -117,43 +110,47 @@ def acl_object(row: Mapping[str, Any]) -> str:
     return f"{row['path']} {row['type']}:{row['ugid']} {row['roleid']}"
 
 
-def privileges_of(directory: Directory, who: str, path: str) -> dict[str, bool]:
-    """Privilege to whether it propagates; a privilege that is there is granted. Empty for who does not exist."""
+def privileges_of(directory: Directory, who: str, path: str, below: bool = False) -> dict[str, bool]:
+    """Privilege to whether it propagates; a privilege that is there is granted. Empty for who does not exist.
+
+    With `below`, what holds below the path where no entry names a path. The flag tells less than that: of a role that a
+    user and a group have, or several groups, it is the flag of one of them.
+    """
     if who == ROOT:
         return dict.fromkeys(directory.roles.get(ADMINISTRATOR, ()), True)
     owner_and_name = split_token(who)
     if owner_and_name is None:
-        return _compiled(directory, who, path)
+        return _compiled(directory, who, path, below)
     owner, name = owner_and_name
     account = directory.users.get(owner)
     token = account.tokens.get(name) if account else None
     if token is None:
         return {}
     if not token.privsep:
-        return privileges_of(directory, owner, path)
-    own = _compiled(directory, who, path)
+        return privileges_of(directory, owner, path, below)
+    own = _compiled(directory, who, path, below)
     if owner == ROOT:
         return own
-    limit = privileges_of(directory, owner, path)
+    limit = privileges_of(directory, owner, path, below)
     return {name: flag and limit[name] for name, flag in own.items() if name in limit}
 
 
-def _compiled(directory: Directory, who: str, path: str) -> dict[str, bool]:
+def _compiled(directory: Directory, who: str, path: str, below: bool) -> dict[str, bool]:
     found: dict[str, bool] = {}
-    for role, propagate in roles_of(directory, who, path).items():
+    for role, propagate in roles_of(directory, who, path, below).items():
         for privilege in directory.roles.get(role, ()):
             found[privilege] = found.get(privilege, False) or propagate
     return found
 
 
-def roles_of(directory: Directory, who: str, path: str) -> dict[str, bool]:
-    """The roles that count on a path, with their propagate flags."""
+def roles_of(directory: Directory, who: str, path: str, below: bool = False) -> dict[str, bool]:
+    """The roles that count on a path, or below it, with their propagate flags."""
     roles: dict[str, bool] = {}
     levels = list(_levels(path))
     for level in levels:
         kinds = directory.acl.get(level)
         if kinds:
-            roles = _roles_at(directory, kinds, who, level == levels[-1]) or roles
+            roles = _roles_at(directory, kinds, who, level == levels[-1] and not below) or roles
     return {NO_ACCESS: roles[NO_ACCESS]} if NO_ACCESS in roles else roles
 
 
@@ -171,6 +168,7 @@ def _roles_at(
         found = _counting(kinds.get(kind, {}).get(who, {}), final)
         if found:
             return found
+    # Proxmox VE keeps the flag of the group that its hash yields last; here a role that reaches below says so.
     merged: dict[str, bool] = {}
     for group, entry in sorted(kinds.get("group", {}).items()):
         if who in directory.groups.get(group, ()):
@@ -193,32 +191,3 @@ def has_any(directory: Directory, who: str, path: str, *names: str) -> bool:
     """One of the privileges."""
     granted = privileges_of(directory, who, path)
     return any(name in granted for name in names)
-
-
-def is_administrator(directory: Directory, user: str) -> bool:
-    """All privileges of the role Administrator on / and below it, and nothing taken away where access is managed."""
-    wanted = directory.roles.get(ADMINISTRATOR, frozenset())
-    granted = privileges_of(directory, user, "/")
-    if not wanted or not all(granted.get(name) for name in wanted):
-        return False
-    return all(
-        has(directory, user, path, *(name for name in names if name in wanted)) for path, names in _REPAIR.items()
-    )
-
-
-def can_become_administrator(directory: Directory, user: str) -> bool:
-    """An administrator, somebody who may grant on /, or who may put himself into a group that may (User.pm)."""
-    if has(directory, user, "/", "Permissions.Modify") or is_administrator(directory, user):
-        return True
-    mighty = any(
-        "Permissions.Modify" in directory.roles.get(role, ())
-        for group, granted in directory.acl.get("/", {}).get("group", {}).items()
-        if group in directory.groups
-        for role in granted
-    )
-    return mighty and has(directory, user, "/access/groups", "User.Modify")
-
-
-def is_active(account: Account, now: float) -> bool:
-    """Enabled and not expired (AccessControl.pm check_user_enabled)."""
-    return account.enable and not (account.expire and account.expire < now)

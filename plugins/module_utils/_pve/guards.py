@@ -9,42 +9,37 @@ _identity/guard/lockout.py and runs in the module identity_plan and the role nam
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible_collections.pve.audit.plugins.module_utils._identity.access import directory_of
+from ansible_collections.pve.audit.plugins.module_utils._identity.administrators import find_administrators, is_active
+from ansible_collections.pve.audit.plugins.module_utils._identity.change import expire_option
+from ansible_collections.pve.audit.plugins.module_utils._identity.guard.state import apply_change
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT
 from ansible_collections.pve.audit.plugins.module_utils._pve.change import Record, rows
-from ansible_collections.pve.audit.plugins.module_utils._pve.identity_rows import acl_row, role_row, user_row
+from ansible_collections.pve.audit.plugins.module_utils._pve.identity_rows import (
+    acl_row,
+    group_row,
+    realm_row,
+    role_row,
+    user_row,
+)
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api, ChangeApi
 
-Rows = Sequence[Mapping[str, Any]]
-_ADMINISTRATOR, _NO_ACCESS = "Administrator", "NoAccess"
+# What the directory is made of: its list below /access, and how a row is read.
+_LISTS: dict[str, tuple[str, Callable[[Mapping[str, Any]], Record | None]]] = {
+    "users": ("users", user_row),
+    "groups": ("groups", group_row),
+    "roles": ("roles", role_row),
+    "acl": ("acl", acl_row),
+    "realms": ("domains", realm_row),
+}
 
 
-def is_active(account: Mapping[str, Any], now: float) -> bool:
-    """Enabled and not expired; an empty record is an account that is gone. [PVE::AccessControl check_user_enabled]"""
-    return bool(account) and bool(account.get("enable", True)) and not 0 < account["expire"] < now
-
-
-def administrators(users: Rows, acl: Rows, roles: Rows, now: float) -> set[str]:
-    """Who can log in and has all privileges of Administrator on /, as a user or through groups; root@pam always has.
-
-    A user's own roles on a path replace those of the groups. [PVE::AccessControl roles]
-    """
-    privs = {row["roleid"]: set(row["privs"]) for row in roles}
-    wanted = privs.get(_ADMINISTRATOR) or {_ADMINISTRATOR}
-    on_root = [row for row in acl if row["path"] == "/"]
-    found = set()
-    for user in users:
-        name, groups = user["userid"], set(user["groups"])
-        own = {row["roleid"] for row in on_root if row["type"] == "user" and row["ugid"] == name}
-        joined = {row["roleid"] for row in on_root if row["type"] == "group" and row["ugid"] in groups}
-        has = own or joined
-        granted = set().union(*(privs.get(role, ()) for role in has))
-        if is_active(user, now) and (name == ROOT or (wanted <= granted and _NO_ACCESS not in has)):
-            found.add(name)
-    return found
+def is_active_record(record: Mapping[str, Any], now: float) -> bool:
+    """Whether the user or token of a record is active; an empty record is one that is gone."""
+    return bool(record) and is_active(record["expire"], now, record.get("enable", True))
 
 
 def last_administrator(api: Api, before: Mapping[str, Any], after: Mapping[str, Any], now: float) -> str | None:
@@ -53,17 +48,18 @@ def last_administrator(api: Api, before: Mapping[str, Any], after: Mapping[str, 
     `after` is empty for a deletion. Proxmox VE is asked only when the change takes something away.
     """
     left = set(before["groups"]) - set(after.get("groups", ()))
-    if not is_active(before, now) or (is_active(after, now) and not left):
+    if not is_active_record(before, now) or not (left or _closes(before, after, now)):
         return None
     name = before["userid"]
-    users = [user for row in rows(api.get("access", "users", full=1), "/access/users") if (user := user_row(row))]
-    acl = [grant for row in rows(api.get("access", "acl"), "/access/acl") if (grant := acl_row(row))]
-    roles = [role for row in rows(api.get("access", "roles"), "/access/roles") if (role := role_row(row))]
-    others: list[Record] = [user for user in users if user["userid"] != name]
-    changed = [{**before, **after}] if after else []
-    if name not in administrators([*others, before], acl, roles, now):
+    directory = directory_of({kind: _rows(api, *source) for kind, source in _LISTS.items()})
+    if name not in find_administrators(directory, now):
         return None
-    if administrators([*others, *changed], acl, roles, now):
+    options = {"userid": name, "state": "absent"}
+    if after:
+        options = {"userid": name, "enabled": after["enable"], "groups": after["groups"]}
+        options["expire"] = expire_option(after["expire"])
+    apply_change(directory, {"object": "user", "options": options})
+    if find_administrators(directory, now):
         return None
     return (
         f"{name} is the last enabled administrator that {api.user} can see, and after this change nobody could manage "
@@ -71,36 +67,38 @@ def last_administrator(api: Api, before: Mapping[str, Any], after: Mapping[str, 
     )
 
 
+def _rows(api: Api, name: str, reader: Callable[[Mapping[str, Any]], Record | None]) -> list[Record]:
+    answer = api.get("access", name, **({"full": 1} if name == "users" else {}))
+    return [found for row in rows(answer, f"/access/{name}") if (found := reader(row))]
+
+
 def refuse_own_account(
     api: Api, before: Mapping[str, Any], after: Mapping[str, Any], params: Mapping[str, Any], now: float
 ) -> None:
     """Raises InputError when the account of the connection would be closed and `allow_self` is not set."""
-    if params["allow_self"] or before.get("userid") != api.user or not is_active(before, now) or is_active(after, now):
-        return
-    raise InputError(
-        f"{api.user} is the account that this module is logged in with, and would be {_verb(after, now)}: use another "
-        "account for that, or set allow_self: true"
-    )
+    if not params["allow_self"] and before.get("userid") == api.user and _closes(before, after, now):
+        raise InputError(
+            f"{api.user} is the account that this module is logged in with, and would be {_verb(after, now)}: use "
+            "another account for that, or set allow_self: true"
+        )
 
 
 def refuse_own_token(
     api: ChangeApi, before: Mapping[str, Any], after: Mapping[str, Any], params: Mapping[str, Any], now: float
 ) -> None:
     """Raises InputError when the token of the connection would be closed and `allow_self` is not set."""
-    if (
-        params["allow_self"]
-        or not is_active(before, now)
-        or is_active(after, now)
-        or before["full_tokenid"] != api.token
-    ):
-        return
-    raise InputError(
-        f"{api.token} is the token that this module is logged in with, and would be {_verb(after, now)}: use another "
-        "credential for that, or set allow_self: true"
-    )
+    if not params["allow_self"] and before.get("full_tokenid") == api.token and _closes(before, after, now):
+        raise InputError(
+            f"{api.token} is the token that this module is logged in with, and would be {_verb(after, now)}: use "
+            "another credential for that, or set allow_self: true"
+        )
+
+
+def _closes(before: Mapping[str, Any], after: Mapping[str, Any], now: float) -> bool:
+    return is_active_record(before, now) and not is_active_record(after, now)
 
 
 def _verb(after: Mapping[str, Any], now: float) -> str:
     if not after:
         return "deleted"
-    return "expired at once" if 0 < after["expire"] < now else "disabled"
+    return "disabled" if is_active(after["expire"], now) else "expired at once"

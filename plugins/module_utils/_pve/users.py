@@ -29,7 +29,7 @@ from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
     updated,
 )
 from ansible_collections.pve.audit.plugins.module_utils._pve.guards import (
-    is_active,
+    is_active_record,
     last_administrator,
     refuse_own_account,
 )
@@ -134,7 +134,7 @@ def visible(user: Mapping[str, Any]) -> Record:
 
 def can_log_in(user: Mapping[str, Any], now: float) -> bool:
     """Whether a right password is accepted. [PVE::AccessControl check_user_enabled]"""
-    return is_active(user, now) and int(user.get("tfa_locked_until", 0)) <= now
+    return is_active_record(user, now) and int(user.get("tfa_locked_until", 0)) <= now
 
 
 def password_step(user: Mapping[str, Any], wanted: Mapping[str, Any], now: float) -> str:

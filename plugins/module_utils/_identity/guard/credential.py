@@ -12,13 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.pve.audit.plugins.module_utils._identity.access import (
-    Directory,
-    has,
-    has_any,
-    is_active,
-    privileges_of,
-)
+from ansible_collections.pve.audit.plugins.module_utils._identity.access import Directory, has, has_any, privileges_of
+from ansible_collections.pve.audit.plugins.module_utils._identity.administrators import is_active
 from ansible_collections.pve.audit.plugins.module_utils._identity.guard.people import GuardContext
 from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT, realm_of
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
@@ -35,14 +30,14 @@ def credential_obstacle(directory: Directory, context: GuardContext) -> str | No
         return f"the user {context.user} does not exist"
     if not account.enable:
         return f"the user {context.user} is disabled"
-    if not is_active(account, context.now + _RUN):
+    if not is_active(account.expire, context.now + _RUN):
         return f"the user {context.user} expires at {rfc3339(account.expire)}"
     if context.token is None:
         return _ticket_obstacle(directory, context)
     token = account.tokens.get(context.token)
     if token is None:
         return f"the token {context.credential} does not exist"
-    if token.expire and token.expire < context.now + _RUN:
+    if not is_active(token.expire, context.now + _RUN):
         return f"the token {context.credential} expires at {rfc3339(token.expire)}"
     return None
 

@@ -21,12 +21,8 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from ansible_collections.pve.audit.plugins.module_utils._identity.access import (
-    Directory,
-    directory_of,
-    has,
-    is_active,
-)
+from ansible_collections.pve.audit.plugins.module_utils._identity.access import Directory, directory_of, has
+from ansible_collections.pve.audit.plugins.module_utils._identity.administrators import is_active
 from ansible_collections.pve.audit.plugins.module_utils._identity.change import Phase
 from ansible_collections.pve.audit.plugins.module_utils._identity.guard.credential import (
     credential_obstacle,
@@ -227,11 +223,11 @@ def _second_factor(
         return
     hit = {}
     for userid, account in sorted(directory.users.items()):
-        kept = final.users.get(userid)
         if realm_of(userid) != options["realm"] or userid in context.services:
             continue
         obstacle = factor_obstacle(directory, userid, context.now)
-        if obstacle and is_active(account, context.now) and kept is not None and is_active(kept, context.now):
+        states = (account, final.users.get(userid))
+        if obstacle and all(one is not None and is_active(one.expire, context.now, one.enable) for one in states):
             hit[userid] = obstacle
     if hit:
         reasons = some((f"{userid} {obstacle}" for userid, obstacle in hit.items()), 5)

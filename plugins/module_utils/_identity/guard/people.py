@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.pve.audit.plugins.module_utils._identity.access import (
-    Account,
-    Directory,
+from ansible_collections.pve.audit.plugins.module_utils._identity.access import Account, Directory
+from ansible_collections.pve.audit.plugins.module_utils._identity.administrators import (
+    find_administrators,
+    has_all_privileges,
     is_active,
     is_administrator,
+    lost_privilege,
 )
-from ansible_collections.pve.audit.plugins.module_utils._identity.guard.paths import lost_privilege
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT, realm_of
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
@@ -106,9 +107,9 @@ def login_obstacle(directory: Directory, userid: str, context: GuardContext) -> 
 def _time_obstacle(account: Account, context: GuardContext) -> str | None:
     if not account.enable:
         return "is disabled"
-    if not is_active(account, context.now):
+    if not is_active(account.expire, context.now):
         return f"expired at {rfc3339(account.expire)}"
-    if account.expire and account.expire < context.now + context.min_hours_left * _HOUR:
+    if not is_active(account.expire, context.now + context.min_hours_left * _HOUR):
         return f"expires at {rfc3339(account.expire)}, within {context.min_hours_left} hours"
     return None
 
@@ -153,21 +154,20 @@ def factor_obstacle(directory: Directory, userid: str, now: float) -> str | None
 
 def administrators(directory: Directory, context: GuardContext) -> list[str]:
     """People with all privileges who can log in. The break-glass account is none of them: it is for emergencies."""
-    return sorted(
-        name
-        for name in directory.users
-        if context.is_person(name)
-        and login_obstacle(directory, name, context) is None
-        and is_administrator(directory, name)
-        and lost_privilege(directory, name) is None
-    )
+
+    def counts(state: Directory, name: str) -> bool:
+        return (
+            context.is_person(name) and login_obstacle(state, name, context) is None and is_administrator(state, name)
+        )
+
+    return find_administrators(directory, context.now, counts)
 
 
 def disqualified(directory: Directory, context: GuardContext) -> dict[str, str]:
-    """Accounts that are administrators on / and yet none of the above, each with the reason in a few words."""
+    """Accounts with all privileges on / that are yet none of the above, each with the reason in a few words."""
     found = {}
     for name in sorted(directory.users):
-        if context.is_candidate(name) and is_administrator(directory, name):
+        if context.is_candidate(name) and has_all_privileges(directory, name):
             lost = lost_privilege(directory, name)
             undeclared = None if context.is_person(name) else "is not declared as a person"
             reason = undeclared or login_obstacle(directory, name, context) or (f"has no {lost}" if lost else None)
@@ -179,7 +179,7 @@ def disqualified(directory: Directory, context: GuardContext) -> dict[str, str]:
 def lasting(directory: Directory, names: Sequence[str], now: float) -> list[str]:
     """Those who do not expire within LASTING_DAYS days."""
     until = now + LASTING_DAYS * _DAY
-    return [name for name in names if not 0 < directory.users[name].expire < until]
+    return [name for name in names if is_active(directory.users[name].expire, until)]
 
 
 def local_only(directory: Directory, names: Sequence[str]) -> list[str]:
@@ -198,9 +198,9 @@ def break_glass_obstacle(directory: Directory, context: GuardContext) -> str | N
     if not local_only(directory, [userid]):
         return "belongs to a realm that needs a server of its own"
     account = directory.users[userid]
-    if account.expire and account.expire < context.now + context.break_glass_min_days * _DAY:
+    if not is_active(account.expire, context.now + context.break_glass_min_days * _DAY):
         return f"expires at {rfc3339(account.expire)}, within {context.break_glass_min_days} days"
-    if not is_administrator(directory, userid):
+    if not has_all_privileges(directory, userid):
         return "does not have all privileges of the role Administrator on /"
     lost = lost_privilege(directory, userid)
     return f"has no {lost}" if lost else None

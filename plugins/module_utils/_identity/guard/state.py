@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.pve.audit.plugins.module_utils._identity.access import Account, Directory, Token
+from ansible_collections.pve.audit.plugins.module_utils._identity.access import Account, ApiToken, Directory
 from ansible_collections.pve.audit.plugins.module_utils._model.expiry import parse_expire
 from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT
 
@@ -19,7 +19,7 @@ Options = Mapping[str, Any]
 
 
 def apply_change(directory: Directory, change: Mapping[str, Any]) -> None:
-    """Change the directory in place. `change` as in identity_change.py."""
+    """Change the directory in place. `change` as in _identity/change.py."""
     _MAKERS[change["object"]](directory, change["options"], change)
 
 
@@ -84,7 +84,7 @@ def _token(directory: Directory, options: Options, _change: Options) -> None:
     if _gone(options):
         account.tokens.pop(options["name"], None)
         return
-    token = account.tokens.setdefault(options["name"], Token(True, 0))
+    token = account.tokens.setdefault(options["name"], ApiToken(True, 0))
     if options.get("privsep") is not None:
         token.privsep = bool(options["privsep"])
     if options.get("expire") is not None:

@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from ansible_collections.pve.audit.plugins.module_utils._identity.access import (
-    Account,
-    Directory,
-    can_become_administrator,
-    directory_of,
-    is_active,
-)
+from ansible_collections.pve.audit.plugins.module_utils._identity.access import Account, Directory, directory_of
 from ansible_collections.pve.audit.plugins.module_utils._identity.activity import (
     Activity,
     ActivityTally,
     tally_activity,
+)
+from ansible_collections.pve.audit.plugins.module_utils._identity.administrators import (
+    can_become_administrator,
+    find_administrators,
+    is_active,
 )
 from ansible_collections.pve.audit.plugins.module_utils._identity.policy import Policy
 from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT, realm_of
@@ -57,13 +56,8 @@ class Facts:
 
     @cached_property
     def administrators(self) -> list[str]:
-        """Live users with all privileges on /, or who can give them to themselves."""
-        users = self.directory.users
-        return sorted(
-            name
-            for name, account in users.items()
-            if is_active(account, self.now) and can_become_administrator(self.directory, name)
-        )
+        """Active users with all privileges on /, or who can give them to themselves."""
+        return find_administrators(self.directory, self.now, can_become_administrator)
 
     def complete(self, kind: str) -> bool:
         """Whether this kind of object was seen whole."""
@@ -76,7 +70,7 @@ class Facts:
     def live_users(self) -> Iterator[Row]:
         """Users that are enabled and not expired."""
         for row in self.identity["users"]:
-            if is_active(self.directory.users[row["userid"]], self.now):
+            if is_active(row["expire"], self.now, row["enable"]):
                 yield row
 
     def people(self) -> Iterator[Row]:
@@ -90,7 +84,7 @@ class Facts:
         account = self.account(userid)
         if userid == ROOT:
             return False
-        return self.complete("users") if account is None else not is_active(account, self.now)
+        return self.complete("users") if account is None else not is_active(account.expire, self.now, account.enable)
 
     def realm_type(self, userid: str) -> str:
         """The kind of the user's realm, empty when it is not known."""

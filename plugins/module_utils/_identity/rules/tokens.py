@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.pve.audit.plugins.module_utils._identity.activity import covers
+from ansible_collections.pve.audit.plugins.module_utils._identity.administrators import is_active
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.base import Facts, Hit, Row, Rule
 from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
@@ -17,7 +18,7 @@ def _live_tokens(facts: Facts) -> Iterator[tuple[str, str, Row]]:
     """Full name, owner and token."""
     for row in facts.live_users():
         for token in row["tokens"]:
-            if not token["expire"] or token["expire"] >= facts.now:
+            if is_active(token["expire"], facts.now):
                 yield f"{row['userid']}!{token['tokenid']}", row["userid"], token
 
 

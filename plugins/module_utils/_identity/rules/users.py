@@ -11,6 +11,7 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.activity impor
     concurrent_addresses,
     covers,
 )
+from ansible_collections.pve.audit.plugins.module_utils._identity.administrators import is_active
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.base import Facts, Hit, Row, Rule
 from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT, realm_of
 from ansible_collections.pve.audit.plugins.module_utils._model.texts import some
@@ -112,7 +113,7 @@ def _no_second_factor(facts: Facts) -> Iterator[Hit]:
 
 def _expired(facts: Facts) -> Iterator[Hit]:
     for row in facts.identity["users"]:
-        if row["enable"] and row["expire"] and row["expire"] < facts.now:
+        if row["enable"] and not is_active(row["expire"], facts.now):
             yield Hit(row["userid"], f"{row['userid']} expired at {rfc3339(row['expire'])}, but is still enabled.")
 
 

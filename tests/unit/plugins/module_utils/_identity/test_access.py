@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 
 from ansible_collections.pve.audit.plugins.module_utils._identity.access import (
     directory_of,
-    is_administrator,
     privileges_of,
 )
 from ansible_collections.pve.audit.plugins.module_utils._pve.identity import read_identity
 from tests.lab.permissions import Permissions
 from tests.lab.usercfg import UserConfig, parse_user_config
 from tests.unit.lab.replay import rows
-from tests.unit.plugins.module_utils._identity.identities import acl, snapshot, token, user, working
+from tests.unit.plugins.module_utils._identity.identities import acl, snapshot, token, user
 
 RECORDED = rows("access_read")
 
@@ -125,25 +124,6 @@ def test_privileges_are_those_of_the_simulator(
     other, directory = Permissions(config), directory_of(identity_of(config))
     for who in (*USERS, *TOKENS):
         for path in PATHS:
-            assert set(privileges_of(directory, who, path)) == set(other.of(who, path)), (who, path)
-
-
-@pytest.mark.parametrize(
-    ("name", "more", "expected"),
-    [
-        ("root@pam", [], True),
-        ("alice@pve", [], True),
-        ("nobody@pve", [], False),
-        ("alice@pve", [acl("/vms/100", "group", "admins", "PVEAuditor")], True),
-        ("alice@pve", [acl("/nodes", "group", "admins", "NoAccess")], True),
-        ("alice@pve", [acl("/access", "group", "admins", "NoAccess", False)], False),
-        ("alice@pve", [acl("/access/realm", "user", "alice@pve", "PVEAuditor")], False),
-        ("alice@pve", [acl("/", "group", "admins", "NoAccess", False)], False),
-        ("alice@pve", [acl("/access", "group", "admins", "Administrator", False)], True),
-        ("root@pam", [acl("/", "user", "root@pam", "NoAccess")], True),
-    ],
-)
-def test_is_administrator(name: str, more: list[dict[str, Any]], expected: bool) -> None:
-    identity = working()
-    identity["acl"] += more
-    assert is_administrator(directory_of(identity), name) is expected
+            assert privileges_of(directory, who, path) == other.of(who, path), (who, path)
+            below = f"{path.rstrip('/')}/no-entry-here"
+            assert set(privileges_of(directory, who, path, below=True)) == set(other.of(who, below)), (who, below)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who is an administrator, and which single change is refused because of it, or because it closes the own account."""
+"""Which single change is refused because it takes the last administrator away."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.pve.audit.plugins.module_utils._pve.guards import administrators, is_active, last_administrator
+from ansible_collections.pve.audit.plugins.module_utils._pve.guards import is_active_record, last_administrator
 
 Record = dict[str, Any]
 
@@ -28,41 +28,18 @@ def user(userid: str, enable: bool = True, expire: int = 0, groups: tuple[str, .
     return {"userid": userid, "enable": enable, "expire": expire, "groups": list(groups)}
 
 
-def acl(ugid: str, roleid: str, path: str = "/", kind: str = "") -> Record:
+def acl(ugid: str, roleid: str, path: str = "/", propagate: bool = True) -> Record:
     """A grant."""
-    return {"path": path, "type": kind or ("user" if "@" in ugid else "group"), "ugid": ugid, "roleid": roleid}
+    kind = "user" if "@" in ugid else "group"
+    return {"path": path, "type": kind, "ugid": ugid, "roleid": roleid, "propagate": propagate}
 
 
 ALICE, ROOT = user("alice@pve", groups=("admins",)), user("root@pam")
 ADMINS = acl("admins", "Administrator")
 
 
-@pytest.mark.parametrize(
-    ("users", "grants", "found"),
-    [
-        ([ROOT], [], {"root@pam"}),
-        ([user("root@pam", enable=False)], [], set()),
-        ([user("root@pam", expire=5)], [], set()),
-        ([user("root@pam", expire=1_900_000_000)], [], {"root@pam"}),
-        ([ROOT, ALICE], [], {"root@pam"}),
-        ([ROOT, ALICE], [ADMINS], {"root@pam", "alice@pve"}),
-        ([ALICE], [acl("admins", "Own")], {"alice@pve"}),
-        ([ALICE], [acl("admins", "Half")], set()),
-        ([ALICE], [acl("admins", "Half"), acl("admins", "Rest")], {"alice@pve"}),
-        ([ALICE], [acl("admins", "Administrator", "/vms")], set()),
-        ([ALICE], [acl("alice@pve", "Administrator")], {"alice@pve"}),
-        ([ALICE], [ADMINS, acl("alice@pve", "Half")], set()),
-        ([ALICE], [ADMINS, acl("admins", "NoAccess")], set()),
-        ([ALICE], [acl("alice@pve!ci", "Administrator", kind="token")], set()),
-        ([user("alice@pve", expire=5, groups=("admins",))], [ADMINS], set()),
-    ],
-)
-def test_administrators(users: list[Record], grants: list[Record], found: set[str]) -> None:
-    assert administrators(users, grants, ROLES, NOW) == found
-
-
-def test_an_account_that_is_gone_is_not_live() -> None:
-    assert not is_active({}, NOW)
+def test_an_account_that_is_gone_is_not_active() -> None:
+    assert not is_active_record({}, NOW)
 
 
 class Directory:
@@ -71,7 +48,9 @@ class Directory:
     user = "iac@pve"
 
     def __init__(self, users: list[Record], grants: list[Record]) -> None:
-        self.lists: Record = {"users": users, "acl": grants, "roles": ROLES}
+        groups = [{"groupid": name} for name in ("admins", "ops")]
+        realms = [{"realm": "pam"}, {"realm": "pve"}]
+        self.lists: Record = {"users": users, "groups": groups, "acl": grants, "roles": ROLES, "domains": realms}
 
     def get(self, *path: str, **_params: Any) -> Any:
         return self.lists[path[-1]]
@@ -106,6 +85,32 @@ def test_the_last_administrator(others: list[Record], before: Record, after: Rec
     else:
         assert sentence is not None
         assert sentence.startswith(f"{before['userid']} is the last enabled administrator that iac@pve can see")
+
+
+@pytest.mark.parametrize(
+    ("grants", "refused"),
+    [
+        ([ADMINS], False),
+        ([ADMINS, acl("bob@pve", "Half")], True),
+        ([ADMINS, acl("bob@pve", "NoAccess", "/access")], True),
+        ([ADMINS, acl("bob@pve", "NoAccess", "/access/groups/ops")], True),
+        ([acl("alice@pve", "Administrator"), acl("bob@pve", "Administrator", propagate=False)], True),
+        ([acl("alice@pve", "Administrator"), acl("bob@pve", "Own")], False),
+        ([acl("alice@pve", "Administrator"), acl("bob@pve", "Half"), acl("bob@pve", "Rest")], False),
+    ],
+    ids=[
+        "two",
+        "a lesser role of his own",
+        "NoAccess on a deeper path",
+        "NoAccess on one group",
+        "a role that does not propagate",
+        "a role of the same privileges",
+        "two roles that add up to them",
+    ],
+)
+def test_who_is_left_counts_as_in_the_analysis(grants: list[Record], refused: bool) -> None:
+    """Alice is deleted, and bob is left."""
+    assert (last_administrator(Directory([ALICE, BOB], grants), ALICE, {}, NOW) is not None) is refused
 
 
 def test_nothing_is_asked_when_nothing_is_taken() -> None:

@@ -37,12 +37,11 @@ PEOPLE = ("root@pam", "alice@pve", "bob@pve", "carol@ldap", "admin@pve", "new@pv
 STRICT_PEOPLE = ("alice@pve", "bob@pve", "carol@ldap", "pia@pam", "new@pve")
 PATHS = ("/", "/access", "/access/groups", "/nodes", "/vms", "/storage", "/access/groups/ops", "/access/realm/pve")
 TREES = ("/nodes", "/vms", "/storage")
+ELSEWHERE = "/no/entry/names/this"
 REPAIR = [
-    *((path, "Permissions.Modify") for path in (*PATHS, "/access/realm") if path not in TREES),
+    *((path, "Permissions.Modify") for path in ("/access", "/access/groups", "/access/realm")),
     ("/access/groups", "User.Modify"),
-    ("/access/groups/ops", "User.Modify"),
     ("/access/realm", "Realm.AllocateUser"),
-    ("/access/realm/pve", "Realm.AllocateUser"),
 ]
 
 
@@ -51,6 +50,7 @@ class Naive:
 
     def __init__(self, identity: dict[str, Any]) -> None:
         self.enabled = {row["userid"]: row["enable"] for row in identity["users"]}
+        self.realms = [row["realm"] for row in identity["realms"]]
         self.groups = {row["groupid"]: set(row["users"]) for row in identity["groups"]}
         self.acl = {(row["path"], row["type"], row["ugid"], row["roleid"]): row["propagate"] for row in identity["acl"]}
         self.password = dict.fromkeys(self.enabled, True)
@@ -100,6 +100,11 @@ class Naive:
         for (path, kind, ugid, role), flag in self.acl.items():
             lines.append(f"acl:{int(flag)}:{path}:{'@' if kind == 'group' else ''}{ugid}:{role}:")
         permissions = Permissions(parse_user_config("\n".join(lines)))
+        below = [
+            *((f"/access/groups/{name}", "User.Modify") for name in self.groups),
+            *((f"/access/realm/{name}", "Realm.AllocateUser") for name in self.realms),
+        ]
+        needed = [*REPAIR, *below, *((path, "Permissions.Modify") for path, _priv in below)]
         return {
             name
             for name, flag in self.enabled.items()
@@ -107,9 +112,9 @@ class Naive:
             and self.password[name]
             and not 0 < self.expire[name] < NOW + 7 * DAY
             and name in (*PEOPLE, *STRICT_PEOPLE)
-            and all(permissions.of(name, "/").get(priv) for priv in PRIVS)
-            and all(priv in permissions.of(name, path) for path, priv in REPAIR)
-            and all(permissions.of(name, path) for path in TREES)
+            and all(priv in permissions.of(name, path) for path in ("/", ELSEWHERE) for priv in PRIVS)
+            and all(priv in permissions.of(name, path) for path, priv in needed)
+            and all(permissions.of(name, path) and permissions.of(name, f"{path}/1") for path in TREES)
         }
 
 

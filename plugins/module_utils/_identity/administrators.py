@@ -1,0 +1,107 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is active, and who is an administrator: one rule for the findings, the lock-out guard and the modules.
+
+An administrator has all privileges of the role Administrator on / and below it, and has not lost what is needed to
+repair access control: an entry on a deeper path replaces what is given above, so that `NoAccess` or a lesser role
+there, of the user or of any of the groups, takes away what the role on / gives. On the nodes, guests and storages a
+lesser role is everyday life, as of somebody who is an operator too; there only having nothing at all counts. Single
+guests, storages and nodes are not looked at: to keep administrators out of some of them is nobody's lock-out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ansible_collections.pve.audit.plugins.module_utils._identity.access import (
+    ADMINISTRATOR,
+    Directory,
+    has,
+    privileges_of,
+)
+
+_PERMISSIONS = "Permissions.Modify"
+_TREES = ("/nodes", "/vms", "/storage")
+# Whoever has these on the paths of access control can repair everything else.
+_REPAIR = {
+    "/access": (_PERMISSIONS, "Sys.Modify", "User.Modify", "Group.Allocate"),
+    "/access/groups": (_PERMISSIONS, "User.Modify", "Group.Allocate"),
+    "/access/realm": (_PERMISSIONS, "Realm.Allocate", "Realm.AllocateUser"),
+}
+
+
+def is_active(expire: int, now: float, enable: bool = True) -> bool:
+    """Whether an account or token is enabled and not expired; `expire` 0 is never.
+
+    [PVE::AccessControl check_user_enabled, verify_token]
+    """
+    return enable and not 0 < expire < now
+
+
+def has_all_privileges(directory: Directory, user: str) -> bool:
+    """All privileges of the role Administrator on / and below it, wherever no entry takes them away."""
+    wanted = directory.roles.get(ADMINISTRATOR, frozenset())
+    return bool(wanted) and all(
+        wanted <= set(privileges_of(directory, user, "/", below=below)) for below in (False, True)
+    )
+
+
+def lost_privilege(directory: Directory, user: str) -> str | None:
+    """What somebody with all privileges has lost where an administrator needs it, as `name on path`; None for nothing.
+
+    Asks for little more than the right to give oneself the rest again.
+    """
+    for path in _TREES:
+        if not all(privileges_of(directory, user, path, below=below) for below in (False, True)):
+            return f"privilege on {path}"
+    wanted = directory.roles.get(ADMINISTRATOR, frozenset())
+    for path, names in _needed(directory):
+        granted = privileges_of(directory, user, path)
+        for name in names:
+            if name in wanted and name not in granted:
+                return f"{name} on {path}"
+    return None
+
+
+def _needed(directory: Directory) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Groups and realms that no entry names are all alike, so that one of each stands for all."""
+    yield from _REPAIR.items()
+    for tree, names, privilege in (
+        ("/access/groups", directory.groups, "User.Modify"),
+        ("/access/realm", directory.realms, "Realm.AllocateUser"),
+    ):
+        paths = sorted(f"{tree}/{name}" for name in names)
+        named = [path for path in paths if path in directory.acl]
+        unnamed = [path for path in paths if path not in directory.acl]
+        for path in (*named, *unnamed[:1]):
+            yield path, (_PERMISSIONS, privilege)
+
+
+def is_administrator(directory: Directory, user: str) -> bool:
+    """All privileges of the role Administrator, and nothing lost that an administrator needs."""
+    return has_all_privileges(directory, user) and lost_privilege(directory, user) is None
+
+
+def can_become_administrator(directory: Directory, user: str) -> bool:
+    """Somebody who may grant on /, as every administrator, or who may put himself into a group that may (User.pm)."""
+    if has(directory, user, "/", _PERMISSIONS):
+        return True
+    mighty = any(
+        _PERMISSIONS in directory.roles.get(role, ())
+        for group, granted in directory.acl.get("/", {}).get("group", {}).items()
+        if group in directory.groups
+        for role in granted
+    )
+    return mighty and has(directory, user, "/access/groups", "User.Modify")
+
+
+def find_administrators(
+    directory: Directory, now: float, counts: Callable[[Directory, str], bool] = is_administrator
+) -> list[str]:
+    """Active users who are administrators, sorted; `counts` where more or less is asked for than `is_administrator`."""
+    return sorted(
+        name
+        for name, account in directory.users.items()
+        if is_active(account.expire, now, account.enable) and counts(directory, name)
+    )
