@@ -8,12 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.pve.audit.plugins.module_utils._identity.access import ADMINISTRATOR, acl_object
-from ansible_collections.pve.audit.plugins.module_utils._identity.rules.base import Facts, Hit, Row, Rule
+from ansible_collections.pve.audit.plugins.module_utils._identity.rules.base import (
+    Hit,
+    IdentityFacts,
+    IdentityRule,
+    Row,
+)
 from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT, realm_of, split_token
 from ansible_collections.pve.audit.plugins.module_utils._model.texts import counted, some
 
 
-def _direct_grants(facts: Facts) -> Iterator[Hit]:
+def _direct_grants(facts: IdentityFacts) -> Iterator[Hit]:
     for row in facts.identity["acl"]:
         if row["type"] != "user" or row["ugid"] == ROOT or not facts.policy.wants_details(row["ugid"]):
             continue
@@ -24,7 +29,7 @@ def _direct_grants(facts: Facts) -> Iterator[Hit]:
         yield Hit(acl_object(row), text, level)
 
 
-def _too_many(facts: Facts) -> Iterator[Hit]:
+def _too_many(facts: IdentityFacts) -> Iterator[Hit]:
     found = [name for name in facts.administrators if name not in facts.policy.break_glass]
     limit = facts.policy.max_administrators
     if len(found) > limit:
@@ -32,7 +37,7 @@ def _too_many(facts: Facts) -> Iterator[Hit]:
         yield Hit("/", text)
 
 
-def _dangling(facts: Facts) -> Iterator[Hit]:
+def _dangling(facts: IdentityFacts) -> Iterator[Hit]:
     """Entries of users and groups stay in the file when those are gone; a new one of the same name gets them."""
     groups = {row["groupid"] for row in facts.identity["groups"]}
     for row in facts.identity["acl"]:
@@ -41,7 +46,7 @@ def _dangling(facts: Facts) -> Iterator[Hit]:
             yield Hit(acl_object(row), f"T{text[1:]}")
 
 
-def _exists(facts: Facts, row: Row, groups: set[str]) -> bool:
+def _exists(facts: IdentityFacts, row: Row, groups: set[str]) -> bool:
     if row["type"] == "group":
         return row["ugid"] in groups
     owner, token = split_token(row["ugid"]) or (row["ugid"], None)
@@ -49,7 +54,7 @@ def _exists(facts: Facts, row: Row, groups: set[str]) -> bool:
     return account is not None and (token is None or token in account.tokens)
 
 
-def _ghost_members(facts: Facts) -> Iterator[Hit]:
+def _ghost_members(facts: IdentityFacts) -> Iterator[Hit]:
     for group in facts.identity["groups"]:
         for userid in group["users"]:
             if facts.account(userid) is None:
@@ -57,9 +62,9 @@ def _ghost_members(facts: Facts) -> Iterator[Hit]:
                 yield Hit(f"{group['groupid']} {userid}", text)
 
 
-def _open_realms(facts: Facts) -> Iterator[Hit]:
+def _open_realms(facts: IdentityFacts) -> Iterator[Hit]:
     for row in facts.identity["realms"]:
-        users = [one["userid"] for one in facts.live_users() if realm_of(one["userid"]) == row["realm"]]
+        users = [one["userid"] for one in facts.active_users() if realm_of(one["userid"]) == row["realm"]]
         if row["type"] != "openid" and row["tfa_visible"] and not row["tfa"] and users:
             text = (
                 f"The realm {row['realm']} does not ask for a second factor; {counted(len(users), 'user')} may log in."
@@ -67,7 +72,7 @@ def _open_realms(facts: Facts) -> Iterator[Hit]:
             yield Hit(row["realm"], text)
 
 
-def _left_behind(facts: Facts) -> Iterator[Hit]:
+def _left_behind(facts: IdentityFacts) -> Iterator[Hit]:
     for row in facts.identity["acl"]:
         kind, _slash, name = row["path"].strip("/").partition("/")
         if row["type"] == "user" and kind in ("vms", "pool") and name and facts.has_left(row["ugid"]):
@@ -81,12 +86,12 @@ def _left_behind(facts: Facts) -> Iterator[Hit]:
             yield Hit(f"guest {guest}", text)
 
 
-def _no_tasks(facts: Facts) -> str | None:
+def _no_tasks(facts: IdentityFacts) -> str | None:
     return None if facts.tally.tasks else "no tasks were given, so only permissions were looked at"
 
 
 ACCESS_RULES = (
-    Rule(
+    IdentityRule(
         "direct-grant",
         "Permission of a user instead of a group",
         "LOW",
@@ -95,7 +100,7 @@ ACCESS_RULES = (
         _direct_grants,
         needs=("acl",),
     ),
-    Rule(
+    IdentityRule(
         "too-many-administrators",
         "Too many administrators",
         "HIGH",
@@ -105,7 +110,7 @@ ACCESS_RULES = (
         needs=("users", "groups", "roles", "acl"),
         partial=False,
     ),
-    Rule(
+    IdentityRule(
         "acl-of-missing-object",
         "Permission of somebody who does not exist",
         "MEDIUM",
@@ -115,7 +120,7 @@ ACCESS_RULES = (
         needs=("users", "groups", "acl"),
         partial=False,
     ),
-    Rule(
+    IdentityRule(
         "member-of-missing-user",
         "Group member who does not exist",
         "LOW",
@@ -125,7 +130,7 @@ ACCESS_RULES = (
         needs=("users", "groups"),
         partial=False,
     ),
-    Rule(
+    IdentityRule(
         "realm-without-second-factor",
         "Realm that does not ask for a second factor",
         "LOW",
@@ -134,7 +139,7 @@ ACCESS_RULES = (
         _open_realms,
         needs=("realms", "users"),
     ),
-    Rule(
+    IdentityRule(
         "guest-of-leaver",
         "Guest of somebody who left",
         "MEDIUM",

@@ -36,7 +36,7 @@ class Hit(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Facts:
+class IdentityFacts:
     """All that rules are judged by. What costs time is worked out once, when it is first asked for."""
 
     identity: Mapping[str, Any]
@@ -67,15 +67,15 @@ class Facts:
         """The account, or None when it does not exist or may not be seen."""
         return self.directory.users.get(userid)
 
-    def live_users(self) -> Iterator[Row]:
+    def active_users(self) -> Iterator[Row]:
         """Users that are enabled and not expired."""
         for row in self.identity["users"]:
             if is_active(row["expire"], self.now, row["enable"]):
                 yield row
 
     def people(self) -> Iterator[Row]:
-        """Live users of whom a name and an address are expected."""
-        for row in self.live_users():
+        """Active users of whom a name and an address are expected."""
+        for row in self.active_users():
             if row["userid"] != ROOT and self.policy.wants_details(row["userid"]):
                 yield row
 
@@ -92,7 +92,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Rule:
+class IdentityRule:
     """One rule. `needs`: kinds of object that must have been seen whole; with `partial` it runs on a part as well,
     and what it finds there is true. `missing` says why the rule cannot be answered whole although all was seen."""
 
@@ -101,8 +101,8 @@ class Rule:
     severity: str
     object_type: str
     remedy: str
-    find: Callable[[Facts], Iterable[Hit]]
+    find: Callable[[IdentityFacts], Iterable[Hit]]
     needs: tuple[str, ...] = ("users",)
     partial: bool = True
-    missing: Callable[[Facts], str | None] | None = None
+    missing: Callable[[IdentityFacts], str | None] | None = None
     missing_stops: bool = True

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 from ansible_collections.pve.audit.plugins.module_utils._identity.activity import Activity
 from ansible_collections.pve.audit.plugins.module_utils._identity.policy import check_policy
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.access import ACCESS_RULES
-from ansible_collections.pve.audit.plugins.module_utils._identity.rules.base import Facts, Rule
+from ansible_collections.pve.audit.plugins.module_utils._identity.rules.base import IdentityFacts, IdentityRule
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.tokens import TOKEN_RULES
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.users import USER_RULES
 from ansible_collections.pve.audit.plugins.module_utils._model.finding import IdentityFinding, finding_id
 from ansible_collections.pve.audit.plugins.module_utils._model.severity import FINDING_SEVERITIES
 
-RULES: tuple[Rule, ...] = (*USER_RULES, *ACCESS_RULES, *TOKEN_RULES)
+RULES: tuple[IdentityRule, ...] = (*USER_RULES, *ACCESS_RULES, *TOKEN_RULES)
 
 
 class Judgement(NamedTuple):
@@ -38,7 +38,7 @@ def find_identity_findings(
     A rule without an answer is in `not_checked`, never silently clean. Raises InputError for a policy with mistakes.
     """
     checked = check_policy(policy, (rule.id for rule in RULES))
-    facts = Facts(identity, now, checked, activity or Activity())
+    facts = IdentityFacts(identity, now, checked, activity or Activity())
     findings: list[IdentityFinding] = []
     not_checked: list[dict[str, str]] = []
     for rule in RULES:
@@ -52,7 +52,7 @@ def find_identity_findings(
     return Judgement(findings, not_checked, _summary(facts, findings, not_checked))
 
 
-def _obstacles(rule: Rule, facts: Facts) -> tuple[list[str], bool]:
+def _obstacles(rule: IdentityRule, facts: IdentityFacts) -> tuple[list[str], bool]:
     """Why a rule has no whole answer, and whether it can be run all the same."""
     reasons = [reason["message"] for kind in rule.needs for reason in facts.identity["coverage"][kind]["reasons"]]
     runs = rule.partial or not reasons
@@ -63,7 +63,7 @@ def _obstacles(rule: Rule, facts: Facts) -> tuple[list[str], bool]:
     return list(dict.fromkeys(reasons)), runs
 
 
-def _findings(rule: Rule, facts: Facts) -> list[IdentityFinding]:
+def _findings(rule: IdentityRule, facts: IdentityFacts) -> list[IdentityFinding]:
     chosen = facts.policy.severities.get(rule.id)
     return [
         {
@@ -80,7 +80,9 @@ def _findings(rule: Rule, facts: Facts) -> list[IdentityFinding]:
     ]
 
 
-def _summary(facts: Facts, findings: list[IdentityFinding], not_checked: list[dict[str, str]]) -> dict[str, Any]:
+def _summary(
+    facts: IdentityFacts, findings: list[IdentityFinding], not_checked: list[dict[str, str]]
+) -> dict[str, Any]:
     identity = facts.identity
     enabled = sum(row["enable"] for row in identity["users"])
     by_severity = Counter(finding["severity"] for finding in findings)

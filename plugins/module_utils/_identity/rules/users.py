@@ -12,14 +12,19 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.activity impor
     covers,
 )
 from ansible_collections.pve.audit.plugins.module_utils._identity.administrators import is_active
-from ansible_collections.pve.audit.plugins.module_utils._identity.rules.base import Facts, Hit, Row, Rule
+from ansible_collections.pve.audit.plugins.module_utils._identity.rules.base import (
+    Hit,
+    IdentityFacts,
+    IdentityRule,
+    Row,
+)
 from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT, realm_of
 from ansible_collections.pve.audit.plugins.module_utils._model.texts import some
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
 
 
-def _shared(facts: Facts) -> Iterator[Hit]:
-    for row in facts.live_users():
+def _shared(facts: IdentityFacts) -> Iterator[Hit]:
+    for row in facts.active_users():
         userid = row["userid"]
         name = userid.rpartition("@")[0]
         if not facts.policy.wants_details(userid):
@@ -31,7 +36,7 @@ def _shared(facts: Facts) -> Iterator[Hit]:
             yield Hit(userid, f"{userid} is named like an account that several people share.", level)
 
 
-def _concurrent(facts: Facts) -> Iterator[Hit]:
+def _concurrent(facts: IdentityFacts) -> Iterator[Hit]:
     ignored = facts.policy.cluster_addresses | (facts.activity.cluster_addresses or frozenset())
     window = facts.policy.concurrency_window
     for userid, calls in sorted(facts.tally.calls.items()):
@@ -41,7 +46,7 @@ def _concurrent(facts: Facts) -> Iterator[Hit]:
             yield Hit(userid, text)
 
 
-def _no_addresses(facts: Facts) -> str | None:
+def _no_addresses(facts: IdentityFacts) -> str | None:
     if not facts.tally.calls:
         return "no lines of access logs were given"
     if facts.activity.cluster_addresses is None and not facts.policy.cluster_addresses:
@@ -49,25 +54,25 @@ def _no_addresses(facts: Facts) -> str | None:
     return None
 
 
-def _root_share(facts: Facts) -> Iterator[Hit]:
+def _root_share(facts: IdentityFacts) -> Iterator[Hit]:
     done, total = facts.tally.actions[ROOT], facts.tally.tasks
     if total and done * 100 > facts.policy.root_share_percent * total:
         share = round(done * 100 / total)
         yield Hit(ROOT, f"{done} of {total} tasks ({share} %) name {ROOT} as their author, scheduled jobs included.")
 
 
-def _too_few_tasks(facts: Facts) -> str | None:
+def _too_few_tasks(facts: IdentityFacts) -> str | None:
     if facts.tally.tasks >= max(1, facts.policy.root_share_min_actions):
         return None
     return f"only {facts.tally.tasks} tasks were given, {facts.policy.root_share_min_actions} are needed"
 
 
-def _login_start(facts: Facts) -> float | None:
+def _login_start(facts: IdentityFacts) -> float | None:
     given = [since for since in (facts.activity.logins_since, facts.activity.access_since) if since is not None]
     return min(given) if given else None
 
 
-def _inactive(facts: Facts) -> Iterator[Hit]:
+def _inactive(facts: IdentityFacts) -> Iterator[Hit]:
     start, oldest = _login_start(facts), facts.now - facts.policy.inactive_days * 86400
     for row in facts.people():
         userid = row["userid"]
@@ -78,26 +83,26 @@ def _inactive(facts: Facts) -> Iterator[Hit]:
             yield Hit(userid, f"{userid} is enabled, but was last used at {rfc3339(last)}.")
 
 
-def _logins_not_covered(facts: Facts) -> str | None:
+def _logins_not_covered(facts: IdentityFacts) -> str | None:
     if covers(_login_start(facts), facts.policy.inactive_days, facts.now):
         return None
     return f"the events given do not hold all logins of the last {facts.policy.inactive_days} days"
 
 
-def _no_email(facts: Facts) -> Iterator[Hit]:
+def _no_email(facts: IdentityFacts) -> Iterator[Hit]:
     for row in facts.people():
         if not row.get("email", "").strip():
             yield Hit(row["userid"], f"{row['userid']} has no e-mail address.")
 
 
-def _no_name(facts: Facts) -> Iterator[Hit]:
+def _no_name(facts: IdentityFacts) -> Iterator[Hit]:
     for row in facts.people():
         if not (row.get("firstname", "").strip() and row.get("lastname", "").strip()):
             yield Hit(row["userid"], f"{row['userid']} has no first and last name.")
 
 
-def _no_second_factor(facts: Facts) -> Iterator[Hit]:
-    for row in facts.live_users():
+def _no_second_factor(facts: IdentityFacts) -> Iterator[Hit]:
+    for row in facts.active_users():
         userid = row["userid"]
         if row["tfa"] or row["tfa"] is None or userid in facts.policy.service_accounts:
             continue
@@ -111,13 +116,13 @@ def _no_second_factor(facts: Facts) -> Iterator[Hit]:
             yield Hit(userid, f"{userid} has no second factor.")
 
 
-def _expired(facts: Facts) -> Iterator[Hit]:
+def _expired(facts: IdentityFacts) -> Iterator[Hit]:
     for row in facts.identity["users"]:
         if row["enable"] and not is_active(row["expire"], facts.now):
             yield Hit(row["userid"], f"{row['userid']} expired at {rfc3339(row['expire'])}, but is still enabled.")
 
 
-def is_external(facts: Facts, row: Row) -> bool:
+def is_external(facts: IdentityFacts, row: Row) -> bool:
     """By group, realm, pattern or the domain of the e-mail address (a subdomain counts)."""
     policy, userid = facts.policy, row["userid"]
     domain = row.get("email", "").rpartition("@")[2].lower()
@@ -129,20 +134,20 @@ def is_external(facts: Facts, row: Row) -> bool:
     )
 
 
-def _external(facts: Facts) -> Iterator[Hit]:
-    for row in facts.live_users():
+def _external(facts: IdentityFacts) -> Iterator[Hit]:
+    for row in facts.active_users():
         if not row["expire"] and is_external(facts, row):
             yield Hit(row["userid"], f"{row['userid']} is an external user and never expires.")
 
 
-def _externals_unknown(facts: Facts) -> str | None:
+def _externals_unknown(facts: IdentityFacts) -> str | None:
     policy = facts.policy
     if policy.external_realms or policy.external_groups or policy.external_patterns or policy.external_email_domains:
         return None
     return "the policy does not say who is external"
 
 
-def _missing_realm(facts: Facts) -> Iterator[Hit]:
+def _missing_realm(facts: IdentityFacts) -> Iterator[Hit]:
     for row in facts.identity["users"]:
         realm = realm_of(row["userid"])
         if realm not in facts.directory.realms:
@@ -150,7 +155,7 @@ def _missing_realm(facts: Facts) -> Iterator[Hit]:
 
 
 USER_RULES = (
-    Rule(
+    IdentityRule(
         "shared-account",
         "Shared or generic account",
         "MEDIUM",
@@ -158,7 +163,7 @@ USER_RULES = (
         "Give every person an account of their own and disable this one.",
         _shared,
     ),
-    Rule(
+    IdentityRule(
         "concurrent-addresses",
         "Account used from several addresses at once",
         "HIGH",
@@ -168,7 +173,7 @@ USER_RULES = (
         needs=(),
         missing=_no_addresses,
     ),
-    Rule(
+    IdentityRule(
         "root-share",
         "Too many actions by root@pam",
         "MEDIUM",
@@ -178,7 +183,7 @@ USER_RULES = (
         needs=(),
         missing=_too_few_tasks,
     ),
-    Rule(
+    IdentityRule(
         "inactive-user",
         "Enabled user that nobody uses",
         "MEDIUM",
@@ -187,7 +192,7 @@ USER_RULES = (
         _inactive,
         missing=_logins_not_covered,
     ),
-    Rule(
+    IdentityRule(
         "user-without-email",
         "User without e-mail address",
         "LOW",
@@ -195,7 +200,7 @@ USER_RULES = (
         "Enter the address of the person.",
         _no_email,
     ),
-    Rule(
+    IdentityRule(
         "user-without-name",
         "User without real name",
         "LOW",
@@ -203,7 +208,7 @@ USER_RULES = (
         "Enter the first and last name of the person.",
         _no_name,
     ),
-    Rule(
+    IdentityRule(
         "user-without-second-factor",
         "User without second factor",
         "MEDIUM",
@@ -212,7 +217,7 @@ USER_RULES = (
         _no_second_factor,
         needs=("users", "tfa"),
     ),
-    Rule(
+    IdentityRule(
         "expired-but-enabled",
         "Expired user is still enabled",
         "LOW",
@@ -220,7 +225,7 @@ USER_RULES = (
         "Disable or delete the user.",
         _expired,
     ),
-    Rule(
+    IdentityRule(
         "external-without-expiry",
         "External user without expiry",
         "MEDIUM",
@@ -229,7 +234,7 @@ USER_RULES = (
         _external,
         missing=_externals_unknown,
     ),
-    Rule(
+    IdentityRule(
         "user-of-missing-realm",
         "User of a realm that does not exist",
         "MEDIUM",
