@@ -83,20 +83,11 @@ def check_policy(given: Mapping[str, Any], rules: Iterable[str]) -> Policy:
     if unknown:
         raise InputError(f"policy has no key {unknown[0]!r}: use {', '.join(DEFAULTS)}")
     values = DEFAULTS | {key: value for key, value in given.items() if value is not None}
-    for key in _NUMBERS:
-        if isinstance(values[key], bool) or not isinstance(values[key], int) or values[key] < 0:
-            raise InputError(f"policy.{key} must be a whole number of at least 0, not {values[key]!r}")
+    _check_values(values, set(rules))
     try:
         window = parse_duration(values["concurrency_window"])
     except InputError as error:
         raise InputError(f"policy.concurrency_window: {error}") from None
-    known = set(rules)
-    for key in ("disabled_rules", "severities"):
-        strange = sorted(set(values[key]) - known)
-        if strange:
-            raise InputError(
-                f"policy.{key} names the unknown rule {strange[0]!r}: the rules are {', '.join(sorted(known))}"
-            )
     return Policy(
         shared_patterns=_patterns(values, "shared_patterns"),
         concurrency_window=window,
@@ -114,6 +105,17 @@ def check_policy(given: Mapping[str, Any], rules: Iterable[str]) -> Policy:
         disabled_rules=_names(values, "disabled_rules"),
         severities={rule: check_severity(word) for rule, word in values["severities"].items()},
     )
+
+
+def _check_values(values: Mapping[str, Any], rules: set[str]) -> None:
+    for key in _NUMBERS:
+        if isinstance(values[key], bool) or not isinstance(values[key], int) or values[key] < 0:
+            raise InputError(f"policy.{key} must be a whole number of at least 0, not {values[key]!r}")
+    for key in ("disabled_rules", "severities"):
+        if strange := sorted(set(values[key]) - rules):
+            raise InputError(
+                f"policy.{key} names the unknown rule {strange[0]!r}: the rules are {', '.join(sorted(rules))}"
+            )
 
 
 def _names(values: Mapping[str, Any], key: str) -> frozenset[str]:

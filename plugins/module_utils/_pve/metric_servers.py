@@ -163,28 +163,34 @@ def _plan_new(kind: str, wanted: Record, params: Mapping[str, Any]) -> Change:
 
 
 def _plan_update(current: Record, wanted: Record, params: Mapping[str, Any]) -> Change:
-    ident, token = current["id"], params["token"]
     if "" in (wanted.get("server"), wanted.get("port")):
         raise InputError("server and port cannot be cleared")
     defaults = DEFAULTS[current["type"]]
     # An empty text or object means Proxmox VE's default.
-    target = {name: defaults[name] if value in ("", {}) else value for name, value in wanted.items()}
+    cleared = {name for name, value in wanted.items() if value in ("", {})}
+    target = {**wanted, **{name: defaults[name] for name in cleared}}
     changes = {name: value for name, value in target.items() if value != current[name]}
-    gone = [_api_name(name) for name in changes if wanted[name] in ("", {})]
-    params_sent = _sent({name: value for name, value in changes.items() if wanted[name] not in ("", {})})
-    secret = [_SECRET] if _SECRET in changes else []
-    if token is not None and params["update_token"] == "always":
-        secret.append("token")
-        params_sent |= {"token": token} if token else {}
-        gone += [] if token else ["token"]
-    if not changes and not secret:
+    token = params["token"] if params["update_token"] == "always" else None
+    if not changes and token is None:
         return Change(shown(current), shown(current))
     after = {**current, **changes}
-    sent = {"server": after["server"], "port": after["port"], **params_sent}
+    secret = {_SECRET: _SECRET in changes, "token": token is not None}
+    request = _update_request(after, changes, cleared, token)
+    return Change(shown(current), shown(after), (request,), tuple(name for name, new in secret.items() if new))
+
+
+def _update_request(after: Record, changes: Record, cleared: set[str], token: str | None) -> Request:
+    ident = after["id"]
+    sent = {"server": after["server"], "port": after["port"]}
+    sent |= _sent({name: value for name, value in changes.items() if name not in cleared})
+    gone = [_api_name(name) for name in changes if name in cleared]
+    if token:
+        sent["token"] = token
+    elif token is not None:
+        gone.append("token")
     if gone:
         sent["delete"] = ",".join(gone)
-    request = Request(f"change the metric server {ident}", "PUT", _path(ident), sent, ("token", _api_name(_SECRET)))
-    return Change(shown(current), shown(after), (request,), tuple(secret))
+    return Request(f"change the metric server {ident}", "PUT", _path(ident), sent, ("token", _api_name(_SECRET)))
 
 
 def _path(ident: str) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ Only existing realms are changed. An update leaves alone what is absent; what is
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,7 +38,7 @@ _TFA_OPTIONS = {
     "yubico": {"tfa_yubico_id": "id", "tfa_yubico_key": "key", "tfa_yubico_url": "url"},
 }
 _TFA_DEFAULTS = {"digits": "6", "step": "30"}
-_TFA_LIMITS = {"tfa_digits": (6, 8, "from 6 to 8"), "tfa_step": (10, None, "at least 10")}
+_TFA_LIMITS = {"tfa_digits": (6, 8, "from 6 to 8"), "tfa_step": (10, math.inf, "at least 10")}
 _SECRET = "tfa_yubico_key"
 
 
@@ -63,20 +65,12 @@ def wanted_tfa(current: Mapping[str, str], wanted: Mapping[str, Any]) -> dict[st
     """The parts of the second factor after the change. Raises InputError for options that do not go together."""
     given = {name: wanted[name] for table in _TFA_OPTIONS.values() for name in table if wanted[name] is not None}
     kind = current.get("type", "none") if wanted["tfa"] is None else wanted["tfa"]
-    allowed = _TFA_OPTIONS.get(kind, {})
-    if wrong := sorted(set(given) - set(allowed)):
-        raise InputError(f"{', '.join(wrong)} cannot be used with the second factor {kind!r} of this realm")
-    for name, (least, most, limits) in _TFA_LIMITS.items():
-        if name in given and (given[name] < least or (most is not None and given[name] > most)):
-            raise InputError(f"{name} must be {limits}, not {given[name]}")
+    _check_tfa_options(kind, given)
     if kind == "none":
         return {}
     tfa = dict(current) if current.get("type") == kind else {"type": kind}
     for name, value in given.items():
-        text = str(value)
-        if "," in text or any(letter.isspace() for letter in text):
-            raise InputError(f"{name} must not have commas or blanks")
-        part = allowed[name]
+        part, text = _TFA_OPTIONS[kind][name], str(value)
         if not text:
             tfa.pop(part, None)
         elif tfa.get(part, _TFA_DEFAULTS.get(part)) != text:
@@ -84,6 +78,17 @@ def wanted_tfa(current: Mapping[str, str], wanted: Mapping[str, Any]) -> dict[st
     if kind == "yubico" and not (tfa.get("id") and tfa.get("key")):
         raise InputError("the second factor yubico needs tfa_yubico_id and tfa_yubico_key, or nobody could log in")
     return tfa
+
+
+def _check_tfa_options(kind: str, given: Mapping[str, Any]) -> None:
+    if wrong := sorted(set(given) - set(_TFA_OPTIONS.get(kind, {}))):
+        raise InputError(f"{', '.join(wrong)} cannot be used with the second factor {kind!r} of this realm")
+    for name, (least, most, limits) in _TFA_LIMITS.items():
+        if name in given and not least <= given[name] <= most:
+            raise InputError(f"{name} must be {limits}, not {given[name]}")
+    for name, value in given.items():
+        if re.search(r"[,\s]", str(value)):
+            raise InputError(f"{name} must not have commas or blanks")
 
 
 def visible(config: Mapping[str, Any], tfa: Mapping[str, str]) -> Record:

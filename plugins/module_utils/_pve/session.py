@@ -95,24 +95,35 @@ class Credentials:
 
     def __post_init__(self) -> None:
         """Raises InputError for what no server could accept, before anything is sent."""
-        if not self.host or not _PRINTABLE.fullmatch(self.host) or "/" in self.host:
-            raise InputError(f"api_host {self.host!r} is not a host name or address: give it without https:// and path")
-        if not 0 < self.port < 65536:
-            raise InputError(f"api_port {self.port} is not a port: use 1 to 65535, as a rule 8006")
-        if self.timeout <= 0:
-            raise InputError(f"request_timeout must be at least 1 second, not {self.timeout:g}")
-        if "@" not in self.user:
-            raise InputError(f"api_user {self.user!r} has no realm: write it as name@pam or name@pve")
-        if self.token_id and not self.token_secret:
-            raise InputError("api_token_secret is missing: a token needs its id and its secret")
-        if self.token_secret and not self.token_id:
-            raise InputError("api_token_id is missing: a token needs its id and its secret")
-        if not self.token_id and not self.password:
-            raise InputError("no credential: set api_token_id and api_token_secret, or api_password")
-        if self.token_secret and not _PRINTABLE.fullmatch(self.token_secret):
-            raise InputError("api_token_secret has blanks or characters that no token secret has: copy it again")
-        if self.ca_path and not Path(self.ca_path).exists():
-            raise InputError(f"ca_path {self.ca_path!r} does not exist on the host that runs the module")
+        mistakes = (
+            (
+                not self.host or not _PRINTABLE.fullmatch(self.host) or "/" in self.host,
+                f"api_host {self.host!r} is not a host name or address: give it without https:// and path",
+            ),
+            (not 0 < self.port < 65536, f"api_port {self.port} is not a port: use 1 to 65535, as a rule 8006"),
+            (self.timeout <= 0, f"request_timeout must be at least 1 second, not {self.timeout:g}"),
+            ("@" not in self.user, f"api_user {self.user!r} has no realm: write it as name@pam or name@pve"),
+            (
+                self.token_id and not self.token_secret,
+                "api_token_secret is missing: a token needs its id and its secret",
+            ),
+            (self.token_secret and not self.token_id, "api_token_id is missing: a token needs its id and its secret"),
+            (
+                not self.token_id and not self.password,
+                "no credential: set api_token_id and api_token_secret, or api_password",
+            ),
+            (
+                self.token_secret and not _PRINTABLE.fullmatch(self.token_secret),
+                "api_token_secret has blanks or characters that no token secret has: copy it again",
+            ),
+            (
+                self.ca_path and not Path(self.ca_path).exists(),
+                f"ca_path {self.ca_path!r} does not exist on the host that runs the module",
+            ),
+        )
+        for wrong, sentence in mistakes:
+            if wrong:
+                raise InputError(sentence)
 
     @property
     def token_name(self) -> str | None:
@@ -271,16 +282,8 @@ class Session:
             raise AuthError(
                 f"{given.address} refused the login of {given.user}: check user, realm and password", 401
             ) from None
-        except requests.exceptions.SSLError as error:
-            raise TlsError(_tls_sentence(error, given)) from None
-        except requests.exceptions.Timeout:
-            raise TimeoutReachedError(f"{given.address} did not answer {what} within {given.timeout:g} s") from None
-        except requests.exceptions.ConnectionError as error:
-            raise ConnectError(
-                f"{given.address} cannot be reached ({_root_cause(error)}): check api_host, api_port and firewall"
-            ) from None
         except requests.exceptions.RequestException as error:
-            raise NotAnApiError(f"{given.address} gave no usable answer to {what} ({type(error).__name__})") from None
+            raise _transport_error(error, what, given) from None
         except (KeyError, TypeError, AttributeError):
             raise NotAnApiError(
                 f"{given.address} answered {what}, but not as the Proxmox VE API does: check host and port"
@@ -288,6 +291,19 @@ class Session:
         if isinstance(answer, dict) and set(answer) == {"errors"}:
             raise NotAnApiError(f"{given.address} answered {what}, but not with JSON: check host and port")
         return answer
+
+
+def _transport_error(error: Exception, what: str, given: Credentials) -> ApiError:
+    """The error for a request that got no answer of HTTP."""
+    if isinstance(error, requests.exceptions.SSLError):
+        return TlsError(_tls_sentence(error, given))
+    if isinstance(error, requests.exceptions.Timeout):
+        return TimeoutReachedError(f"{given.address} did not answer {what} within {given.timeout:g} s")
+    if isinstance(error, requests.exceptions.ConnectionError):
+        return ConnectError(
+            f"{given.address} cannot be reached ({_root_cause(error)}): check api_host, api_port and firewall"
+        )
+    return NotAnApiError(f"{given.address} gave no usable answer to {what} ({type(error).__name__})")
 
 
 def status_error(status: int, reason: str, what: str, given: Credentials) -> ApiError:

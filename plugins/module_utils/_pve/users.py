@@ -9,7 +9,7 @@ replaces the groups as a whole unless `append` is set. [PVE::API2::User update_u
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -160,15 +160,22 @@ def try_password(api: ChangeApi, user: Mapping[str, Any], password: str) -> str:
     userid = str(user["userid"])
     if api.accepts_login(userid, password):
         return "keep"
-    realms = [realm_row(row) or {} for row in rows(api.get("access", "domains"), "/access/domains")]
-    required = next((row["tfa"] for row in realms if row and row["realm"] == realm_of(userid)), None)
+    required = _find_row(api, "domains", realm_row, "realm", realm_of(userid)).get("tfa")
     if required in (None, "yubico") or legacy_factors(str(user.get("keys", "")), required):
         return "set"
     try:
-        factors = [tfa_row(row) or {} for row in rows(api.get("access", "tfa"), "/access/tfa")]
+        factors = _find_row(api, "tfa", tfa_row, "userid", userid).get("types")
     except ForbiddenError:
         return "factorless"
-    return "set" if any(row and row["userid"] == userid and row["types"] for row in factors) else "factorless"
+    return "set" if factors else "factorless"
+
+
+def _find_row(
+    api: Api, name: str, reader: Callable[[Mapping[str, Any]], Record | None], key: str, value: str
+) -> Record:
+    """The row of a list below /access with this value; empty when there is none."""
+    found = (reader(row) for row in rows(api.get("access", name), f"/access/{name}"))
+    return next((row for row in found if row and row[key] == value), {})
 
 
 def ensure_user(

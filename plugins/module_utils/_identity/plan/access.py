@@ -19,6 +19,7 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.plan.declarati
     BREAK_GLASS,
     Declaration,
     Grant,
+    GroupWish,
 )
 from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT
 from ansible_collections.pve.audit.plugins.module_utils._model.texts import plain_text
@@ -33,57 +34,56 @@ def plan_roles(wanted: Declaration, identity: Mapping[str, Any]) -> Found:
         if role.id not in existing:
             options: dict[str, Any] = {"roleid": role.id, "privs": list(role.privs or ()), "state": "present"}
             yield change(Phase.ROLE_GAIN, "role", role.id, "create", options, f"Create the role {role.id}.")
-            continue
-        if role.privs is None:
-            continue
-        gained = sorted(set(role.privs) - existing[role.id])
-        lost = sorted(existing[role.id] - set(role.privs))
-        if gained:
-            options = {"roleid": role.id, "privs": gained, "append": True, "state": "present"}
-            text = f"Add {', '.join(gained)} to the role {role.id}."
-            yield change(Phase.ROLE_GAIN, "role", role.id, "update", options, text)
-        if lost:
-            options = {"roleid": role.id, "privs": sorted(role.privs), "append": False, "state": "present"}
-            text = f"Take {', '.join(lost)} out of the role {role.id}."
-            yield change(Phase.ROLE_SHRINK, "role", role.id, "update", options, text)
+        elif role.privs is not None:
+            yield from _changed_role(role.id, set(role.privs), existing[role.id])
     declared, named = {role.id for role in wanted.roles}, {grant.role for grant in wanted.grants}
     for row in identity["roles"]:
         if not row["special"] and row["roleid"] not in declared:
-            yield from _gone_role(row["roleid"], wanted, row["roleid"] in named)
+            yield from _not_declared("role", row["roleid"], row["roleid"] in named, wanted, Phase.ROLE_SHRINK)
 
 
-def _not_declared(kind: str, name: str, named: bool) -> Undeclared:
+def _changed_role(name: str, wanted: set[str], existing: set[str]) -> Found:
+    gained, lost = sorted(wanted - existing), sorted(existing - wanted)
+    if gained:
+        options = {"roleid": name, "privs": gained, "append": True, "state": "present"}
+        text = f"Add {', '.join(gained)} to the role {name}."
+        yield change(Phase.ROLE_GAIN, "role", name, "update", options, text)
+    if lost:
+        options = {"roleid": name, "privs": sorted(wanted), "append": False, "state": "present"}
+        text = f"Take {', '.join(lost)} out of the role {name}."
+        yield change(Phase.ROLE_SHRINK, "role", name, "update", options, text)
+
+
+def _not_declared(kind: str, name: str, named: bool, wanted: Declaration, phase: Phase) -> Found:
+    """A role or group that exists and is not declared; `named`: the declaration uses it."""
     why = f" in {kind}s; it stays, as the declaration names it" if named else ""
-    return Undeclared(kind, name, f"The {kind} {name} is not declared{why}.")
-
-
-def _gone_role(name: str, wanted: Declaration, named: bool) -> Found:
-    yield _not_declared("role", name, named)
-    if wanted.undeclared == "remove" and "roles" in wanted.managed and not named:
-        options = {"roleid": name, "state": "absent"}
-        yield change(Phase.ROLE_SHRINK, "role", name, "delete", options, f"Delete the role {name}.")
+    yield Undeclared(kind, name, f"The {kind} {name} is not declared{why}.")
+    if wanted.undeclared == "remove" and f"{kind}s" in wanted.managed and not named:
+        options = {f"{kind}id": name, "state": "absent"}
+        yield change(phase, kind, name, "delete", options, f"Delete the {kind} {name}.")
 
 
 def plan_groups(wanted: Declaration, identity: Mapping[str, Any]) -> Found:
     """Groups and their comments; members belong to the users."""
     existing = {row["groupid"]: row for row in identity["groups"]}
     for group in wanted.groups:
-        options: dict[str, Any] = {"groupid": group.id, "state": "present"}
-        if group.comment is not None:
-            options["comment"] = group.comment
-        if group.id not in existing:
-            yield change(Phase.GROUP, "group", group.id, "create", options, f"Create the group {group.id}.")
-        elif group.comment is not None and group.comment != plain_text(existing[group.id].get("comment", "")):
-            text = f"Change the comment of the group {group.id}."
-            yield change(Phase.GROUP, "group", group.id, "update", options, text)
+        yield from _group(group, existing.get(group.id))
     declared = {group.id for group in wanted.groups}
     named = {name for wish in wanted.users for name in wish.groups or ()}
     for name in existing:
         if name not in declared:
-            yield _not_declared("group", name, name in named)
-            if wanted.undeclared == "remove" and "groups" in wanted.managed and name not in named:
-                options = {"groupid": name, "state": "absent"}
-                yield change(Phase.GROUP_DELETE, "group", name, "delete", options, f"Delete the group {name}.")
+            yield from _not_declared("group", name, name in named, wanted, Phase.GROUP_DELETE)
+
+
+def _group(group: GroupWish, row: Mapping[str, Any] | None) -> Found:
+    options: dict[str, Any] = {"groupid": group.id, "state": "present"}
+    if group.comment is not None:
+        options["comment"] = group.comment
+    if row is None:
+        yield change(Phase.GROUP, "group", group.id, "create", options, f"Create the group {group.id}.")
+    elif group.comment not in (None, plain_text(row.get("comment", ""))):
+        text = f"Change the comment of the group {group.id}."
+        yield change(Phase.GROUP, "group", group.id, "update", options, text)
 
 
 def plan_realms(wanted: Declaration, identity: Mapping[str, Any]) -> Found:

@@ -126,11 +126,8 @@ def read_declaration(raw: Mapping[str, Any], mistakes: list[str]) -> Declaration
     policy, passwords = raw.get("token_policy") or {}, raw.get("password_policy") or {}
     return Declaration(
         users=tuple(reader.users(raw)),
-        groups=tuple(reader.groups(raw.get("groups") or ())),
-        roles=tuple(
-            RoleWish(_text(row.get("id")), reader.names(row.get("privs")), place)
-            for place, row in _rows(raw.get("roles") or (), "roles")
-        ),
+        groups=tuple(reader.groups(raw.get("groups"))),
+        roles=tuple(reader.roles(raw.get("roles"))),
         shared_accounts=tuple(str(name) for name in raw.get("shared_accounts") or ()),
         undeclared=str(raw.get("undeclared") or "report"),
         token_max_days=_number(policy.get("max_days"), 365),
@@ -154,7 +151,7 @@ _KEYS = {
 
 
 def _rows(value: Any, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for number, row in enumerate(value):
+    for number, row in enumerate(value or ()):
         yield f"{name}[{number}]", row if isinstance(row, Mapping) else {}
 
 
@@ -174,9 +171,9 @@ class _Reader:
         self._mistakes = mistakes
 
     def users(self, raw: Mapping[str, Any]) -> Iterator[UserWish]:
-        for place, row in _rows(raw.get("people") or (), "people"):
+        for place, row in _rows(raw.get("people"), "people"):
             yield self._user(place, row, PERSON)
-        for place, row in _rows(raw.get("service_accounts") or (), "service_accounts"):
+        for place, row in _rows(raw.get("service_accounts"), "service_accounts"):
             yield self._user(place, row, SERVICE)
         if raw.get("break_glass"):
             yield self._user("break_glass", raw["break_glass"], BREAK_GLASS)
@@ -228,6 +225,10 @@ class _Reader:
         for place, row in _rows(value, "groups"):
             comment = None if row.get("comment") is None else plain_text(str(row["comment"]))
             yield GroupWish(_text(row.get("id")), comment, self._grants(place, row.get("roles")), place)
+
+    def roles(self, value: Any) -> Iterator[RoleWish]:
+        for place, row in _rows(value, "roles"):
+            yield RoleWish(_text(row.get("id")), self.names(row.get("privs")), place)
 
     def _grants(self, place: str, value: Any) -> tuple[Grant, ...] | None:
         if value is None:

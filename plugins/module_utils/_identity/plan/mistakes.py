@@ -94,21 +94,12 @@ def _name(kind: Kind, place: str, name: str) -> Iterator[str]:
 
 def _user(wish: UserWish, wanted: Declaration, known: _Known, now: float) -> Iterator[str]:
     yield from _user_id(wish, known)
-    if wish.state not in (None, *STATES):
-        yield f"{wish.place}.state is {wish.state!r}: use one of {', '.join(STATES)}"
-    for group in wish.groups or ():
-        if group not in known.groups:
-            yield f"{wish.place}.groups names the group {group}, which neither exists nor is declared in groups"
-    if wish.expire and wish.expire <= now and wish.state in (None, "present"):
-        yield (
-            f"{wish.place}.expire lies in the past ({rfc3339(wish.expire)}): "
-            "choose a later date, or state: disabled for somebody who left"
-        )
+    yield from _state(wish, known, now)
     yield from _password(wish, wanted, known)
     yield from _grants(wish.roles or (), known)
     yield from _repeated((token.id, token.place) for token in wish.tokens or ())
     for token in wish.tokens or ():
-        yield from _token(token, wanted, known, wish, now)
+        yield from _token(token, wanted, known, now)
     if wish.kind == BREAK_GLASS:
         yield from _break_glass(wish, known)
 
@@ -123,6 +114,19 @@ def _user_id(wish: UserWish, known: _Known) -> Iterator[str]:
         yield f"{wish.place}.id {name!r} cannot be a Unix account: use lower-case letters, digits, - and _"
     if wish.userid == ROOT and wish.kind != BREAK_GLASS:
         yield f"{wish.place}: {ROOT} is nobody in particular and cannot be declared as a {wish.kind}"
+
+
+def _state(wish: UserWish, known: _Known, now: float) -> Iterator[str]:
+    if wish.state not in (None, *STATES):
+        yield f"{wish.place}.state is {wish.state!r}: use one of {', '.join(STATES)}"
+    for group in wish.groups or ():
+        if group not in known.groups:
+            yield f"{wish.place}.groups names the group {group}, which neither exists nor is declared in groups"
+    if wish.expire and wish.expire <= now and wish.state in (None, "present"):
+        yield (
+            f"{wish.place}.expire lies in the past ({rfc3339(wish.expire)}): "
+            "choose a later date, or state: disabled for somebody who left"
+        )
 
 
 def _list(names: Any) -> str:
@@ -153,19 +157,23 @@ def _grants(grants: tuple[Grant, ...], known: _Known) -> Iterator[str]:
     yield from _repeated((f"the role {grant.role} on {grant.path}", grant.place) for grant in grants)
 
 
-def _token(token: TokenWish, wanted: Declaration, known: _Known, owner: UserWish, now: float) -> Iterator[str]:
+def _token(token: TokenWish, wanted: Declaration, known: _Known, now: float) -> Iterator[str]:
     yield from _name("token name", f"{token.place}.id", token.id)
     if token.expire and token.expire <= now:
         yield f"{token.place}.expire lies in the past ({rfc3339(token.expire)}): choose a later date"
+    yield from _token_policy(token, wanted, now)
+    yield from _grants(token.roles or (), known)
+    if token.roles and token.privsep is False:
+        yield f"{token.place}.roles have no effect without privilege separation: set privsep to true, or drop them"
+
+
+def _token_policy(token: TokenWish, wanted: Declaration, now: float) -> Iterator[str]:
     days = wanted.token_max_days
     if days and token.expire is not None and (not token.expire or token.expire > now + (days + 1) * 86400):
         until = rfc3339(token.expire) if token.expire else "never"
         yield f"{token.place}.expire ({until}) is later than the {days} days that token_policy.max_days allows"
     if wanted.token_privsep and token.privsep is False:
         yield f"{token.place}.privsep is false, but token_policy.privsep asks for privilege separation"
-    yield from _grants(token.roles or (), known)
-    if token.roles and token.privsep is False:
-        yield f"{token.place}.roles have no effect without privilege separation: set privsep to true, or drop them"
 
 
 def _break_glass(wish: UserWish, known: _Known) -> Iterator[str]:

@@ -150,10 +150,9 @@ def plan_tokens(wanted: Declaration, identity: Row, now: float) -> Found:
 
 
 def _undeclared_tokens(owner: str, tokens: Row, wanted: Declaration) -> Found:
-    wish = next((one for one in wanted.users if one.userid == owner), None)
-    if (wish is None and owner != ROOT) or (wish is not None and (wish.tokens is None or wish.state == "absent")):
+    declared = _declared_tokens(owner, wanted)
+    if declared is None:
         return
-    declared = {token.id for token in (wish.tokens or ())} if wish else set()
     for name in tokens:
         if name in declared:
             continue
@@ -162,6 +161,14 @@ def _undeclared_tokens(owner: str, tokens: Row, wanted: Declaration) -> Found:
         if wanted.undeclared == "remove":
             options = {"userid": owner, "name": name, "state": "absent"}
             yield change(Phase.TOKEN_SHRINK, "token", full, "delete", options, f"Delete the token {full}.")
+
+
+def _declared_tokens(owner: str, wanted: Declaration) -> set[str] | None:
+    """The names of the account's declared tokens; None when its tokens are none of the declaration's business."""
+    wish = next((one for one in wanted.users if one.userid == owner), None)
+    if wish is None:
+        return set() if owner == ROOT else None
+    return None if wish.tokens is None or wish.state == "absent" else {token.id for token in wish.tokens}
 
 
 def _new_token(wish: UserWish, token: TokenWish, wanted: Declaration, now: float) -> Change:
@@ -198,6 +205,11 @@ def _changed_token(wish: UserWish, token: TokenWish, row: Row, wanted: Declarati
             text = f"Update the token {full}: change {', '.join(options)}."
             given = {"userid": wish.userid, "name": token.id, **options, "state": "present"}
             yield change(phase, "token", full, "update", given, text)
+    yield from _beyond_policy(full, token, row, wanted, now)
+
+
+def _beyond_policy(full: str, token: TokenWish, row: Row, wanted: Declaration, now: float) -> Found:
+    """What the token has, the declaration leaves as it is, and token_policy does not allow."""
     limit = now + (wanted.token_max_days + 1) * _DAY
     if token.expire is None and wanted.token_max_days and not 0 < row["expire"] <= limit:
         text = f"The token {full} expires {_when(row['expire'])}; token_policy allows {wanted.token_max_days} days."
