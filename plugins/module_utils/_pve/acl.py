@@ -108,7 +108,7 @@ def _request(verb: str, grant: Mapping[str, Any], more: Mapping[str, Any]) -> Re
 
 
 def ensure_acl(api: ChangeApi, params: Mapping[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
-    """Bring the grant about. Raises AuditError."""
+    """Make the grant as the options say. Raises AuditError."""
     wanted = wanted_grant(params)
     grant = read_grant(api, wanted)
     change = plan_acl_absent(grant) if params["state"] == "absent" else plan_acl(grant, wanted)

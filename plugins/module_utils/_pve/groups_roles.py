@@ -60,7 +60,7 @@ def plan_group_absent(group: Record) -> Change:
 
 
 def ensure_group(api: ChangeApi, params: Mapping[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
-    """Bring the group about. Raises AuditError."""
+    """Make the group as the options say. Raises AuditError."""
     groupid = check_name("group", "groupid", params["groupid"])
     comment = None if params["comment"] is None else plain_text(params["comment"])
     group = read_group(api, groupid)
@@ -120,7 +120,7 @@ def _refuse_special(role: Record) -> None:
 
 
 def ensure_role(api: ChangeApi, params: Mapping[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
-    """Bring the role about. Raises AuditError."""
+    """Make the role as the options say. Raises AuditError."""
     absent = params["state"] == "absent"
     roleid = check_name("name" if absent else "role", "roleid", params["roleid"])
     privs = None if params["privs"] is None else [check_name("name", "privs", priv) for priv in params["privs"] if priv]

@@ -221,7 +221,7 @@ def plan_server_absent(current: Record) -> Change:
 
 
 def ensure_server(api: ChangeApi, params: Mapping[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
-    """Bring the metric server about. Raises AuditError."""
+    """Make the metric server as the options say. Raises AuditError."""
     absent = params["state"] == "absent"
     current = read_server(api, check_name("name" if absent else "entry", "id", params["id"]))
     change = plan_server_absent(current) if absent else plan_server(current, params)

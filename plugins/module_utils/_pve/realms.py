@@ -144,7 +144,7 @@ def _tfa_text(tfa: Mapping[str, str]) -> str:
 
 
 def ensure_realm(api: ChangeApi, params: Mapping[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
-    """Bring the settings of the realm about. Raises AuditError."""
+    """Make the settings of the realm as the options say. Raises AuditError."""
     change = plan_realm(read_realm(api, check_name("name", "realm", params["realm"])), params)
     send(api, change, check_mode)
     return change, {"realm": change.after}

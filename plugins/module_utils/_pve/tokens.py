@@ -85,7 +85,7 @@ def plan_token_absent(token: Record) -> Change:
 def ensure_token(
     api: ChangeApi, params: Mapping[str, Any], check_mode: bool, now: float
 ) -> tuple[Change, dict[str, Any]]:
-    """Bring the token about. Raises AuditError."""
+    """Make the token as the options say. Raises AuditError."""
     wanted = wanted_token(params)
     absent = params["state"] == "absent"
     if not absent:

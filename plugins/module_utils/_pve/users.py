@@ -181,7 +181,7 @@ def _find_row(
 def ensure_user(
     api: ChangeApi, params: Mapping[str, Any], check_mode: bool, now: float
 ) -> tuple[Change, dict[str, Any]]:
-    """Bring the user about. Raises AuditError."""
+    """Make the user as the options say. Raises AuditError."""
     wanted = wanted_user(params)
     userid = wanted["userid"]
     user = read_user(api, userid)
