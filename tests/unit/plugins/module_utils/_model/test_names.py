@@ -167,7 +167,7 @@ SHAPES = st.one_of(
 )
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(text=SHAPES)
 def test_the_simulator_takes_the_same_names(text: str) -> None:
     """But for the comma, which a genuine cluster takes in a name and loses in a list."""
@@ -179,7 +179,7 @@ def test_the_simulator_takes_the_same_names(text: str) -> None:
         assert (name_mistake(kind, "", text) is None) == simulated.is_simple_name(text)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(path=st.text(st.sampled_from("aB1/.-_:*ä"), min_size=1, max_size=12))
 def test_the_simulator_stores_the_same_paths(path: str) -> None:
     try:

@@ -222,6 +222,31 @@ def with_few() -> dict[str, Any]:
     return identity
 
 
+def _grant(path: str, group: str, role: str, propagate: bool) -> Change:
+    options = {"path": path, "type": "group", "ugid": group, "roleid": role, "propagate": propagate}
+    return _change("acl", 4, {}, **options, state="present")
+
+
+# On the groups below only the lesser role is left, although no entry names them.
+ONLY_THERE = [
+    _grant("/access/groups", "admins", role, propagate)
+    for role, propagate in (("Administrator", False), ("PVEAuditor", True))
+]
+# What ops has on / alone takes nothing from what admins has below.
+OF_TWO_GROUPS = [
+    *(_change("user", 9, {}, userid=f"{name}@pve", groups=["ops"], groups_append=True) for name in ("alice", "bob")),
+    _grant("/", "ops", "Administrator", False),
+]
+
+
+def test_a_lesser_role_on_groups_that_no_entry_names_is_refused() -> None:
+    assert not check(with_few(), ONLY_THERE, as_automation())
+
+
+def test_a_role_of_two_groups_reaches_as_far_as_one_of_them() -> None:
+    assert check(with_few(), OF_TWO_GROUPS, as_automation())
+
+
 @settings(max_examples=600)
 @given(
     changes=st.lists(st.one_of(SWITCH, DELETE, MEMBER, CREATE, GRANT), min_size=1, max_size=6),

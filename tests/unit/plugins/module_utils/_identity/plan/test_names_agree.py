@@ -48,7 +48,7 @@ def taken(kind: Any, name: str) -> bool:
     return True
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(name=NAMES)
 def test_names(name: str) -> None:
     assert (planned(groups=[{"id": name}]) is not None) == taken("group", name)
@@ -59,7 +59,7 @@ def test_names(name: str) -> None:
     assert (planned(service_accounts=[service]) is not None) == taken("token name", name)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(path=st.one_of(PATHS, NAMES))
 @example(path="/sdn/dns/a-b")
 @example(path="/sdn/fabrics/a_b")
