@@ -91,14 +91,16 @@ def parse_config(text: str, inherited: Mapping[str, str] | None = None) -> Parse
                     found.items.append(Block(number, patterns, options))
                 continue
             word, value = _split_word(rest)
+            if word in _FLAGS:
+                _set_flag(options, word)
+                rest = value
+                continue
             if word in SCRIPTS:
                 body = itertools.takewhile(lambda item: item[1].split()[:1] != ["endscript"], lines)
                 options[word] = "\n".join(part.strip() for _number, part in body)
-            elif word not in _FLAGS:
-                _set_value(found, options, word, value)
             else:
-                _set_flag(options, word)
-            rest = value if word in _FLAGS else ""
+                _set_value(found, options, word, value)
+            break
     return found
 
 

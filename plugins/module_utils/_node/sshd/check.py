@@ -21,12 +21,14 @@ from ansible_collections.pve.audit.plugins.module_utils._node.sshd.config import
     find_override,
     find_rival,
     key_refusal,
+    login,
     outside_addresses,
     parse_effective,
     password_allowed,
     probes,
     refusal,
     stage_main,
+    words,
 )
 from ansible_collections.pve.audit.plugins.module_utils._node.sshd.session import Session, find_account
 
@@ -73,9 +75,7 @@ class Staged:
 
     def effective(self, user: str, address: str) -> Effective:
         """What counts for this login. Raises InputError when sshd cannot say."""
-        server, port = self._server
-        login = f"user={user},host={address},addr={address},laddr={server},lport={port},rdomain="
-        outcome = self._ask("-T", "-C", login)
+        outcome = self._ask("-T", "-C", login(user, address, *self._server))
         if not outcome.ok:
             raise InputError(f"sshd cannot say what counts for {user} at {address}: {self._words(outcome)}")
         return parse_effective(outcome.stdout)
@@ -202,8 +202,7 @@ def _prove_session(staged: Staged, session: Session) -> Proof:
 def _reason(staged: Staged, user: str, address: str, key_only: bool) -> str | None:
     """Why this login would be refused, or None."""
     effective = staged.effective(user, address)
-    files = [word for value in effective.get("authorizedkeysfile", []) for word in value.split()]
-    account = find_account(user, files)
+    account = find_account(user, words(effective, "authorizedkeysfile"))
     reason = refusal(effective, account, address)
     if reason:
         return reason

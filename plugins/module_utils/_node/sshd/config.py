@@ -211,6 +211,11 @@ def not_included(ours: str) -> str:
     )
 
 
+def login(user: str, address: str, server: str = "127.0.0.1", port: str = "22") -> str:
+    """The login that `sshd -T -C` is asked about."""
+    return f"user={user},host={address},addr={address},laddr={server},lport={port},rdomain="
+
+
 def parse_effective(text: str) -> dict[str, list[str]]:
     """The output of `sshd -T`."""
     found: dict[str, list[str]] = {}
@@ -233,8 +238,8 @@ class Account:
 
 def refusal(effective: Effective, account: Account, address: str) -> str | None:
     """Which setting keeps an account out that comes from this address, or None."""
-    users = {key: [_matches_user(one, account.name, address) for one in _words(effective, key)] for key in _USER_LISTS}
-    groups = {key: [_matches_group(one, account.groups) for one in _words(effective, key)] for key in _GROUP_LISTS}
+    users = {key: [_matches_user(one, account.name, address) for one in words(effective, key)] for key in _USER_LISTS}
+    groups = {key: [_matches_group(one, account.groups) for one in words(effective, key)] for key in _GROUP_LISTS}
     permit = _one(effective, "permitrootlogin")
     reasons = {
         "DenyUsers names it": any(users["denyusers"]),
@@ -250,7 +255,7 @@ def key_refusal(effective: Effective, account: Account) -> str | None:
     """What keeps a key of this account from being enough, or None."""
     if _one(effective, "pubkeyauthentication") != "yes":
         return "PubkeyAuthentication is no"
-    methods = _words(effective, "authenticationmethods") or ["any"]
+    methods = words(effective, "authenticationmethods") or ["any"]
     if not any(method in ("any", "publickey") for method in methods):
         return f"AuthenticationMethods asks for {' '.join(methods)}"
     others = (_one(effective, "authorizedkeyscommand"), _one(effective, "trustedusercakeys"))
@@ -270,7 +275,8 @@ def _one(effective: Effective, key: str) -> str:
     return next(iter(effective.get(key, [])), "")
 
 
-def _words(effective: Effective, key: str) -> list[str]:
+def words(effective: Effective, key: str) -> list[str]:
+    """All words of a list, whatever lines they stand on."""
     return [word for value in effective.get(key, []) for word in value.split()]
 
 

@@ -14,7 +14,13 @@ from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._node.command import Outcome, Runner, find_program
-from ansible_collections.pve.audit.plugins.module_utils._node.sshd.config import key_refusal, parse_effective, refusal
+from ansible_collections.pve.audit.plugins.module_utils._node.sshd.config import (
+    key_refusal,
+    login,
+    parse_effective,
+    refusal,
+    words,
+)
 from ansible_collections.pve.audit.plugins.module_utils._node.sshd.session import find_account
 
 # yescrypt, gost-yescrypt, scrypt, SHA-512, SHA-256, bcrypt: crypt(5). MD5 and DES are not taken.
@@ -70,13 +76,11 @@ def administrators_without(names: Sequence[str], machine: Machine) -> dict[str, 
 
 def _reason(name: str, machine: Machine) -> str | None:
     """Why this account could not log in with a key and become root, or None. sshd, shadow and sudo are asked."""
-    outcome = machine.run(
-        ["sshd", "-T", "-C", f"user={name},host=127.0.0.1,addr=127.0.0.1,laddr=127.0.0.1,lport=22,rdomain="]
-    )
+    outcome = machine.run(["sshd", "-T", "-C", login(name, "127.0.0.1")])
     if not outcome.ok:
         return f"sshd does not say what counts for it: {outcome.stderr.strip()}"
     effective = parse_effective(outcome.stdout)
-    account = find_account(name, [word for value in effective.get("authorizedkeysfile", []) for word in value.split()])
+    account = find_account(name, words(effective, "authorizedkeysfile"))
     reason = refusal(effective, account, "127.0.0.1") or key_refusal(effective, account)
     if reason:
         return reason
@@ -84,8 +88,7 @@ def _reason(name: str, machine: Machine) -> str | None:
     become = machine.run(["runuser", "-u", name, "--", "sudo", "-n", "-k", "true"])
     if become.ok:
         return None
-    words = " ".join(become.stderr.split())
-    return f"`sudo -n true` fails: {words}"
+    return f"`sudo -n true` fails: {' '.join(become.stderr.split())}"
 
 
 def ensure(params: dict[str, Any], machine: Machine, check_mode: bool) -> dict[str, Any]:
