@@ -46,8 +46,8 @@ DRIFT = f"""
   tasks:
     - ansible.builtin.include_vars: {{file: {ROOT}/roles/named_users/vars/controls.yml, name: named}}
     - ansible.builtin.set_fact:
-        controls: "{{{{ named.pve_audit_named_users_controls | selectattr('control', 'match', 'unix_')
-                       | map('combine', {{'role': 'named_users'}}) }}}}"
+        controls: "{{{{ named.pve_audit_named_users_controls | selectattr('hosts', 'defined')
+                       | selectattr('hosts', 'contains', 'pve_nodes') | map('combine', {{'role': 'named_users'}}) }}}}"
         pve_audit_drift_checks: []
         pve_audit_drift_role: ""
         pve_audit_drift_lost: false

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The table of compliance: each control with what it contributes to, its state on each node, evidence and date. Pure.
 
-The data are those of roles/audit_report/vars/compliance.yml, the states are those of the drift check (`drift.py`) and
-the times of runs. What was not looked at, or too long ago, is `not_checked`, never `ok`.
+The data are those of roles/audit_report/vars/compliance.yml, with the rows of roles/*/vars/controls.yml. The states are
+those of the drift check (`drift.py`) and the times of runs. What was not looked at, or too long ago, is `not_checked`,
+never `ok`.
 """
 
 from __future__ import annotations

@@ -80,17 +80,6 @@ def test_only_reading_tasks_are_run_in_check_mode() -> None:
         assert task.get("check_mode") is not False, f"{role}/{file}: {task['name']}"
 
 
-@pytest.mark.parametrize(("role", "key"), [("node_logging", "control"), ("log_collector", "name")])
-def test_every_control_has_a_tasks_file_and_a_switch(role: str, key: str) -> None:
-    controls = yaml.safe_load((ROLES / role / "vars/controls.yml").read_text())[f"pve_audit_{role}_controls"]
-    defaults = yaml.safe_load((ROLES / role / "defaults/main.yml").read_text())
-    for control in controls:
-        name = control.get("control", control.get(key))
-        assert (ROLES / role / "tasks" / f"{name}.yml").is_file()
-        assert f"pve_audit_{role}_{name}_enabled" in defaults
-        assert control["title"]
-
-
 @pytest.mark.parametrize("role", HARDENING)
 def test_the_role_knows_that_the_drift_check_is_a_check(role: str) -> None:
     """`ansible_check_mode` is about the command line; the drift check sets check mode in the play."""

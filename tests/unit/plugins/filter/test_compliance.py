@@ -1,11 +1,10 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mapping to ISO 27001 and the GDPR: complete, current, and honest about what was not looked at."""
+"""The table of compliance: honest about what was not looked at."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,60 +12,12 @@ import yaml
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.pve.audit.plugins.filter import compliance
-from tools.compliance import load, main
+from tools.controls import load
 
-ROLES = Path(__file__).resolve().parents[4] / "roles"
 DATA = load()
 TABLE = compliance.FilterModule().filters()["compliance"]
 NOW = "2026-12-01T06:00:00Z"
 MONDAY = "2026-11-30T06:00:00Z"
-# Controls that are no tasks file of a role: the certificates, and what playbooks and reports do.
-ELSEWHERE = ("PVA-TLS-", "PVA-REP-")
-
-
-def role_controls() -> dict[str, str]:
-    """Id -> title of the controls of every role that lists its own."""
-    found: dict[str, str] = {}
-    for file in sorted(ROLES.glob("*/vars/controls.yml")):
-        for controls in yaml.safe_load(file.read_text(encoding="utf-8")).values():
-            found |= {control["id"]: control["title"] for control in controls}
-    return found
-
-
-def test_every_control_of_every_role_is_mapped_and_the_other_way_round() -> None:
-    mapped = {control["id"]: control["title"] for control in DATA["controls"]}
-    listed = role_controls()
-    assert {name: mapped.get(name) for name in listed} == listed, "the same ids, under the same titles"
-    families = {name.rpartition("-")[0] for name in listed}
-    own = {name for name in mapped if name.rpartition("-")[0] in families and not name.startswith(ELSEWHERE)}
-    api = {"PVA-IDN-07"}  # a report of the playbook identity_report
-    assert sorted(own - set(listed) - api) == []
-    assert len(mapped) == len(DATA["controls"])
-
-
-@pytest.mark.parametrize("control", DATA["controls"], ids=lambda control: str(control["id"]))
-def test_every_control_is_whole(control: dict[str, Any]) -> None:
-    assert set(control) == {"id", "title", "implements", "per", "iso", "gdpr", "evidence"}
-    assert control["per"] in ("drift", "run")
-    for key in ("iso", "gdpr"):
-        assert control[key]
-        for one in control[key]:
-            assert one["id"] in DATA[key]
-            assert one["why"].endswith(".")
-
-
-@pytest.mark.parametrize("key", ["iso", "gdpr"])
-def test_every_requirement_is_used_or_left_out(key: str) -> None:
-    used = {one["id"] for control in DATA["controls"] for one in control[key]}
-    assert sorted(set(DATA[key]) - used) == []
-
-
-def test_the_page_is_current() -> None:
-    assert main(["--check"]) == 0, "run: python -m tools.compliance"
-
-
-def test_it_promises_no_certificate() -> None:
-    assert "no certificate" in DATA["note"]
 
 
 def control(name: str, per: str = "drift") -> dict[str, Any]:
