@@ -22,5 +22,7 @@ def test_argument_specs_equal_the_defaults(file: Path) -> None:
     defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text(encoding="utf-8"))
     assert {name: option["default"] for name, option in options.items()} == defaults
     assert all(option["description"] for option in options.values())
+    if role.name.startswith("_"):
+        return  # internal: whoever includes it reads the specification
     pages = (role / "README.md").read_text(encoding="utf-8") + CONTROLS
     assert [name for name in options if f"`{name}`" not in pages] == []
