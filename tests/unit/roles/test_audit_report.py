@@ -18,6 +18,7 @@ from ansible_collections.pve.audit.plugins.module_utils._classify.action import 
 from ansible_collections.pve.audit.plugins.module_utils._classify.tasks import TASK_ACTIONS
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.findings import RULES as IDENTITY_RULES
 from ansible_collections.pve.audit.plugins.module_utils._model.coverage import REASON_CODES, UNEXPLAINED
+from ansible_collections.pve.audit.plugins.module_utils._model.event import field_getter
 from ansible_collections.pve.audit.plugins.module_utils._model.severity import FINDING_SEVERITIES
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.rules import DEFAULT_RULES
 from ansible_collections.pve.audit.plugins.plugin_utils._report.coverage import NO_COVERAGE
@@ -84,6 +85,26 @@ def test_german_knows_every_shipped_rule() -> None:
     }
     assert set(words("de")["rules"]) == set(words("de")["remedies"]) == shipped
     assert set(words("de")["identity_rules"]) == {rule.id for rule in IDENTITY_RULES}
+
+
+TABLES: dict[str, Any] = load("vars/tables.yml")["pve_audit_report_tables"]
+KINDS = {kind: set(re.findall(r"{% macro (\w+)", (ROLE / f"templates/{kind}/cells.j2").read_text(encoding="utf-8")))
+         for kind in ("html", "md")}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_is_whole(name: str) -> None:
+    table = TABLES[name]
+    listed = {kind: table.get(kind, []) for kind in ("html", "md", "csv")}
+    assert {column for columns in listed.values() for column in columns} == set(table["columns"])
+    assert set(table.get("sortable", [])) <= set(listed["html"])
+    for kind, macros in KINDS.items():
+        assert {table["columns"][column]["show"] for column in listed[kind]} <= macros
+    for language in ("en", "de"):
+        text = words(language)
+        for column in {*listed["html"], *listed["md"]}:
+            heading = table["columns"][column]["heading"]
+            assert heading[language] if isinstance(heading, dict) else field_getter(heading)(text)
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +200,53 @@ def test_who_is_who_and_the_controls_are_told(report: Path) -> None:
     told = json.loads(report.with_suffix(".json").read_text(encoding="utf-8"))
     assert [row["state"] for row in told["controls"]] == ["ok", "drift", "off", "not_checked"]
     assert {"direct-grant", "expired-but-enabled"} <= {row["rule"] for row in told["identity"]["findings"]}
+
+
+# Format, chapter, heading of the column, and what one of its cells shows.
+SHOWN = [
+    ("html", "coverage", "Oldest record", "2026-11-18 10:30:00 +01:00"),
+    ("html", "findings", "Action", "Guest destroyed"),
+    ("html", "identity", "What is wrong", "Permission of a user instead of a group"),
+    ("html", "critical", "Severity", "Critical"),
+    ("html", "failures", "Reason", "VM 376 is locked (backup)"),
+    ("html", "actors", "Mostly", "Backup made"),
+    ("html", "actions", "Failures", "2"),
+    ("html", "events", "Status", "Running"),
+    ("html", "compliance", "ISO/IEC 27001:2022 A", "8.15"),
+    ("md", "Not everything was seen", "Why not more", "The node is offline."),
+    ("md", "Grave actions", "Status", "OK"),
+    ("md", "Failures and their reasons", "Last", "2026-11-2"),
+    ("md", "Who did how much", "Share", " %"),
+    ("md", "Controls", "GDPR article", "32"),
+    ("csv", "events", "status", "RUNNING"),
+    ("csv", "findings", "rule", "mass-guest-deletion"),
+]
+
+
+def cells_of(report: Path, kind: str, chapter: str, heading: str) -> list[str]:
+    """The texts below a heading."""
+    if kind == "csv":
+        name = {"events": ".csv", "findings": "-findings.csv"}[chapter]
+        with report.with_name(report.name + name).open(encoding="utf-8", newline="") as lines:
+            return [row[heading] for row in csv.DictReader(lines)]
+    text = report.with_suffix(f".{kind}").read_text(encoding="utf-8")
+    if kind == "md":
+        part = re.split(r"^## ", text, flags=re.MULTILINE)
+        table = next(one for one in part if one.startswith(chapter)).splitlines()
+        rows = [line.strip("| ").split(" | ") for line in table if line.startswith("| ")]
+    else:
+        part = text.split(f'<section id="{chapter}"')[1].split("</section>")
+        table = re.findall(r"<tr.*?</tr>", part[0], flags=re.DOTALL)
+        rows = [
+            [re.sub(r"<[^>]*>", "", cell) for cell in re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL)] for row in table
+        ]
+    place = rows[0].index(heading)
+    return [row[place] for row in rows[1:] if len(row) == len(rows[0])]
+
+
+@pytest.mark.parametrize(("kind", "chapter", "heading", "shown"), SHOWN)
+def test_a_column_shows_what_it_is_for(report: Path, kind: str, chapter: str, heading: str, shown: str) -> None:
+    assert any(shown in cell for cell in cells_of(report, kind, chapter, heading))
 
 
 def test_hostile_sample_is_hostile() -> None:
