@@ -86,7 +86,7 @@ def _task(
     }
 
 
-def build_events(extra: int = 0) -> list[dict[str, Any]]:
+def build_events(extra: int = 0) -> list[Any]:
     """About 320 events, newest first; `extra` more of the harmless kind."""
     dice, start = random.Random(7), to_epoch(SINCE)
     events = []

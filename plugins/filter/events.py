@@ -15,6 +15,7 @@ from ansible_collections.pve.audit.plugins.module_utils._evidence.read import cl
 from ansible_collections.pve.audit.plugins.module_utils._evidence.registry import CHOICES
 from ansible_collections.pve.audit.plugins.module_utils._evidence.source import Context
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
 from ansible_collections.pve.audit.plugins.module_utils._model.time import parse_instant, zone
 
 DOCUMENTATION = r"""
@@ -119,7 +120,7 @@ _value:
 
 def events(
     items: object, source: object = "auto", node: object = "", reference: object = None, timezone: object = "UTC"
-) -> list[dict[str, Any]]:
+) -> list[Event]:
     """See DOCUMENTATION. Raises AnsibleFilterError with one sentence."""
     try:
         if source not in CHOICES:

@@ -14,12 +14,13 @@ import pytest
 from ansible_collections.pve.audit.plugins.filter.anomalies import anomalies
 from ansible_collections.pve.audit.plugins.filter.events import events
 from ansible_collections.pve.audit.plugins.filter.windows import windows
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
 
 SCENARIOS = Path(__file__).parent / "data" / "scenarios"
 NODES = ("pve1", "pve2", "pve3")
 
 
-def recorded_events(scenario: str) -> list[dict[str, Any]]:
+def recorded_events(scenario: str) -> list[Event]:
     """The events of the task lists of all nodes."""
     answers = [json.loads((SCENARIOS / scenario / "api" / f"nodes_{node}_tasks.json").read_text()) for node in NODES]
     return events([task for answer in answers for task in answer["data"]])

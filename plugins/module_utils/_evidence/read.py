@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from ansible_collections.pve.audit.plugins.module_utils._evidence.registry import BY_DATASET, BY_NAME, SOURCES
 from ansible_collections.pve.audit.plugins.module_utils._evidence.source import Context, Item, Source
@@ -55,7 +55,7 @@ def read_item(item: object, named: Source | None, context: Context) -> Event | N
     if not isinstance(item, Mapping):
         raise InputError(f"a {type(item).__name__} is neither a line nor a record")
     if isinstance(item.get("event"), Mapping) and "id" in item["event"]:
-        return dict(item)
+        return cast("Event", dict(item))
     if (source := _recognised(item)) is not None:
         return source.parse(item, context)
     if isinstance(item.get("t"), str):

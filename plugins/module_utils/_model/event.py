@@ -20,12 +20,50 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Required, TypedDict
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.task import rank_record
 
-Event = dict[str, Any]
+
+class EventHead(TypedDict, total=False):
+    """The part `event`: what it is. `start` and `end` are those of a task."""
+
+    id: str
+    kind: str
+    dataset: str
+    action: str
+    category: list[str]
+    outcome: str
+    original: str
+    start: str
+    end: str
+
+
+class EventUser(TypedDict, total=False):
+    """The part `user`: who did it, `id` with realm and token."""
+
+    id: str
+    name: str
+    domain: str
+
+
+_EventParts = TypedDict("_EventParts", {"@timestamp": str}, total=False)
+
+
+class Event(_EventParts, total=False):
+    """An event. Only `event` is always there."""
+
+    event: Required[EventHead]
+    user: EventUser
+    source: dict[str, str]
+    host: dict[str, str]
+    http: dict[str, Any]
+    url: dict[str, str]
+    process: dict[str, Any]
+    error: dict[str, str]
+    pve: dict[str, Any]
+
 
 OUTCOMES = ("success", "failure", "unknown")
 

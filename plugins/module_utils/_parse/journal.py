@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, EventHead
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339, rfc3339_us
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import EventIds, corrupt_event, decode_line
 from ansible_collections.pve.audit.plugins.module_utils._parse.messages import (
@@ -126,7 +126,7 @@ def _identify(event: Event, record: Mapping[str, Any], line: str, ids: EventIds)
 
 
 def _event(facts: Facts, timestamp: str, host: str, ident: str, pid: str | None) -> Event:
-    about = {"kind": "event", "dataset": facts.dataset, "action": facts.action, "outcome": facts.outcome}
+    about: EventHead = {"kind": "event", "dataset": facts.dataset, "action": facts.action, "outcome": facts.outcome}
     event: Event = {"@timestamp": timestamp, "event": about}
     extra = {"channel": "unknown"} | {
         key: redact(value) if isinstance(value, str) else value for key, value in facts.extra.items()

@@ -8,9 +8,8 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from functools import lru_cache
-from typing import Any
 
-from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, EventHead
 from ansible_collections.pve.audit.plugins.module_utils._parse.redact import redact
 
 PREFIXES = {"pve.access": "access", "pve.auth": "auth", "linux.auth": "auth", "pve.task": "task"}
@@ -81,12 +80,13 @@ def corrupt_event(
     dataset: str | None, node: str, line: str, reason: str, ids: EventIds, *, timestamp: str | None = None
 ) -> Event:
     """The event of a line that could not be read: it is shown and counted, not dropped."""
-    about: dict[str, Any] = {"id": ids.line(dataset or "", node, line), "kind": "pipeline_error"}
+    about: EventHead = {"id": ids.line(dataset or "", node, line), "kind": "pipeline_error"}
     if dataset:
         about["dataset"] = dataset
     about |= {"outcome": "unknown", "original": redact(line)}
-    event: Event = {} if timestamp is None else {"@timestamp": timestamp}
-    event |= {"event": about, "error": {"message": reason}, "pve": {}}
+    event: Event = {"event": about, "error": {"message": reason}, "pve": {}}
+    if timestamp is not None:
+        event["@timestamp"] = timestamp
     if node:
         event["host"] = {"name": node}
     return event

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, EventHead
 from ansible_collections.pve.audit.plugins.module_utils._model.task import Task
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import scrub
@@ -79,7 +79,7 @@ def task_event(record: Mapping[str, Any]) -> Event:
     start = rfc3339(task["starttime"])
     status, state = task.get("status"), task["state"]
     shown = redact(status) if status is not None and state == "error" else status
-    about: dict[str, Any] = {"id": upid.upid, "kind": "event", "dataset": "pve.task", "outcome": outcome(state)}
+    about: EventHead = {"id": upid.upid, "kind": "event", "dataset": "pve.task", "outcome": outcome(state)}
     about |= {"original": _index_line(task, shown), "start": start}
     if "endtime" in task:
         about["end"] = rfc3339(task["endtime"])
@@ -98,7 +98,7 @@ def task_event(record: Mapping[str, Any]) -> Event:
         "host": {"name": upid.node},
         "pve": facts,
     }
-    if state == "error":
+    if state == "error" and shown is not None:
         event["error"] = {"message": shown}
     return event
 

@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.event import EventUser
 from ansible_collections.pve.audit.plugins.module_utils._model.names import split_userid
 
 _HEX8 = "[0-9A-Fa-f]{8}"
@@ -58,7 +59,7 @@ class Upid:
         return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), self.id) if "\\" in self.id else self.id
 
 
-def user_fields(userid: str) -> dict[str, str]:
+def user_fields(userid: str) -> EventUser:
     """The ECS fields of a user: `{"id": "alice@pve!ci", "name": "alice", "domain": "pve"}`."""
     name, realm, _token = split_userid(userid)
     return {"id": userid, "name": name} if realm is None else {"id": userid, "name": name, "domain": realm}

@@ -26,6 +26,7 @@ from typing import Any
 from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, get_field, unique_events
+from ansible_collections.pve.audit.plugins.module_utils._model.names import owner_of
 from ansible_collections.pve.audit.plugins.module_utils._model.severity import SEVERITIES
 from ansible_collections.pve.audit.plugins.module_utils._model.time import parse_duration, rfc3339, to_epoch
 
@@ -100,12 +101,6 @@ def canonical(value: object) -> bytes:
 def digest_of(sample: Mapping[str, Any]) -> str:
     """The SHA-256 of a sample set without its own `digest`: it binds the answers to these questions."""
     return hashlib.sha256(canonical({key: sample[key] for key in sample if key != "digest"})).hexdigest()
-
-
-def owner_of(user: str) -> str:
-    """`alice@pve` for `alice@pve!ci`: a token is asked of its owner. A name may hold `!` and `@` itself."""
-    mark = user.find("!", max(user.rfind("@"), 0))
-    return user if mark < 0 or "@" not in user else user[:mark]
 
 
 def draw_sample(

@@ -98,6 +98,7 @@ def test_names_of_roles_that_are_kept(role: str, reserved: bool) -> None:
         ("a!b@pve!ci", ("a!b@pve", "ci")),
         ("a@b@pve!ci", ("a@b@pve", "ci")),
         ("a@b!c@pve", None),
+        ("odd!name", None),
         ("", None),
     ],
 )

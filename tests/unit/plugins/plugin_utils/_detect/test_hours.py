@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
 from ansible_collections.pve.audit.plugins.module_utils._model.time import to_epoch
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.hours import outside_hours, working_hours
 
@@ -83,7 +84,7 @@ CASES: list[tuple[str, Any, str, str, bool]] = [
 def test_hours(hours: Any, tz: str, when: str, inside: bool) -> None:
     checked = working_hours(hours, tz)
     assert checked.contains(to_epoch(when)) is inside
-    events: list[dict[str, Any]] = [{"@timestamp": when, "event": {}}, {"event": {}}]
+    events: list[Event] = [{"@timestamp": when, "event": {}}, {"event": {}}]
     assert outside_hours(events, checked) == ([] if inside else events[:1])
 
 

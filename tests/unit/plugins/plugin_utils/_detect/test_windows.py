@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339, to_epoch
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.windows import find_windows, window_rule
 
@@ -19,9 +20,9 @@ T0 = 1_795_455_600
 TEN = 600
 
 
-def event(second: int, vmid: Any = None, user: Any = "a", identity: str | None = None) -> dict[str, Any]:
+def event(second: int, vmid: Any = None, user: Any = "a", identity: str | None = None) -> Event:
     """An event `second` seconds after T0; None leaves a field out."""
-    made: dict[str, Any] = {"@timestamp": rfc3339(T0 + second), "event": {"kind": "event"}}
+    made: Event = {"@timestamp": rfc3339(T0 + second), "event": {"kind": "event"}}
     if identity is not None:
         made["event"]["id"] = identity
     if user is not None:
@@ -31,7 +32,7 @@ def event(second: int, vmid: Any = None, user: Any = "a", identity: str | None =
     return made
 
 
-def guests(*seconds: int, user: str = "a") -> list[dict[str, Any]]:
+def guests(*seconds: int, user: str = "a") -> list[Event]:
     """One event with a guest of its own at each second."""
     return [event(second, vmid=100 + n, user=user, identity=f"{user}{n}") for n, second in enumerate(seconds)]
 
@@ -46,7 +47,7 @@ MORE_THAN_FIVE = {
 }
 BUSY = {"type": "event_count", "timespan": "10m", "condition": {"gte": 2}}
 A = {"user.name": "a"}
-CASES: list[tuple[str, list[dict[str, Any]], dict[str, Any], list[tuple[Any, ...]]]] = [
+CASES: list[tuple[str, list[Event], dict[str, Any], list[tuple[Any, ...]]]] = [
     ("nothing", [], MORE_THAN_FIVE, []),
     ("exactly five is no alarm", guests(0, 1, 2, 3, 4), MORE_THAN_FIVE, []),
     ("six is", guests(0, 1, 2, 3, 4, 5), MORE_THAN_FIVE, [(A, 0, 5, 6, 6, [100, 101, 102, 103, 104, 105])]),
@@ -106,7 +107,7 @@ CASES: list[tuple[str, list[dict[str, Any]], dict[str, Any], list[tuple[Any, ...
 
 
 @pytest.mark.parametrize(("events", "rule", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_windows(events: list[dict[str, Any]], rule: dict[str, Any], expected: list[tuple[Any, ...]]) -> None:
+def test_windows(events: list[Event], rule: dict[str, Any], expected: list[tuple[Any, ...]]) -> None:
     found = find_windows(events, window_rule(**rule))
     seen = [(w.group, to_epoch(w.start) - T0, to_epoch(w.end) - T0, w.count, w.total, w.values) for w in found]
     assert seen == expected
@@ -195,7 +196,7 @@ def test_order_of_input_does_not_matter(rows: list[tuple[int, int | None, str]],
     events = [event(t, v, user, f"e{n}") for n, (t, v, user) in enumerate(rows)]
     shuffled = random.sample(events, len(events))
 
-    def shape(given_events: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    def shape(given_events: list[Event]) -> list[tuple[Any, ...]]:
         return [(w.group, w.start, w.end, w.count, set(w.event_ids)) for w in find_windows(given_events, rule)]
 
     assert shape(events) == shape(shuffled)

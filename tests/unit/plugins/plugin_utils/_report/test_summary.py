@@ -63,7 +63,7 @@ def finding(severity: str = "HIGH", event_ids: tuple[str, ...] = ("UPID:1",)) ->
 
 
 def summary(
-    events: list[dict[str, Any]],
+    events: list[Any],
     findings: Any = (),
     coverage: Any = (WHOLE,),
     zone: str = "UTC",

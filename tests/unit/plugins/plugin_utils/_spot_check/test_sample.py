@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 
 from ansible_collections.pve.audit.plugins.module_utils._model.coverage import UNEXPLAINED, Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
+from ansible_collections.pve.audit.plugins.module_utils._model.names import owner_of
 from ansible_collections.pve.audit.plugins.plugin_utils._spot_check.sample import (
     SampleOptions,
     digest_of,
     draw_sample,
     file_name,
-    owner_of,
 )
 
 ROOT = Path(__file__).resolve().parents[5]
@@ -33,9 +34,9 @@ WHOLE, PART = Coverage("pve1"), Coverage("pve2", reasons=[UNEXPLAINED])
 SEVERITY = {"guest.destroy": "critical", "guest.stop": "medium", "guest.start": "low", "api.read": "info"}
 
 
-def act(number: int, user: str | None = "alice@pve", action: str = "guest.start", **pve: Any) -> dict[str, Any]:
+def act(number: int, user: str | None = "alice@pve", action: str = "guest.start", **pve: Any) -> Event:
     """One event."""
-    event: dict[str, Any] = {
+    event: Event = {
         "@timestamp": f"2026-11-{number % 28 + 1:02d}T10:00:00Z",
         "event": {"id": f"UPID:{number}", "kind": "event", "action": action, "outcome": "success"},
         "host": {"name": "pve1"},
@@ -44,13 +45,13 @@ def act(number: int, user: str | None = "alice@pve", action: str = "guest.start"
     return event | ({"user": {"id": user}} if user else {})
 
 
-def acts(**counts: int) -> list[dict[str, Any]]:
+def acts(**counts: int) -> list[Event]:
     """So many events of each action (`guest_start=3`)."""
     names = [name.replace("_", ".") for name, count in counts.items() for _turn in range(count)]
     return [act(number, "alice@pve", name) for number, name in enumerate(names)]
 
 
-def draw(events: list[dict[str, Any]], seed: str = "s", **options: Any) -> dict[str, Any]:
+def draw(events: list[Event], seed: str = "s", **options: Any) -> dict[str, Any]:
     """The sample set."""
     return draw_sample(events, seed, SampleOptions(**options), now=NOW)
 
@@ -102,7 +103,7 @@ def test_tokens_are_asked_of_their_owner_and_shared_accounts_of_their_contact() 
 
 
 def test_what_is_left_out_is_counted() -> None:
-    broken = {"event": {"id": "x", "kind": "pipeline_error"}, "error": {"message": "no"}}
+    broken: Event = {"event": {"id": "x", "kind": "pipeline_error"}, "error": {"message": "no"}}
     found = draw([act(1), act(2, None), act(3, "alice@pve", "api.read"), broken])
     assert found["statistics"]["left_out"] == {"harmless": 1, "nobody": 1, "unreadable": 1}
     assert found["statistics"]["acted"] == 1
@@ -121,21 +122,6 @@ def test_a_task_that_is_seen_running_and_ended_is_one_act() -> None:
         assert question["status"] == "OK"
 
 
-@pytest.mark.parametrize(
-    ("user", "owner"),
-    [
-        ("alice@pve", "alice@pve"),
-        ("alice@pve!ci", "alice@pve"),
-        ("a!b@pve!c", "a!b@pve"),
-        ("a!b@pve", "a!b@pve"),
-        ("alice@example.com@ldap!x", "alice@example.com@ldap"),
-        ("odd!name", "odd!name"),
-    ],
-)
-def test_owner(user: str, owner: str) -> None:
-    assert owner_of(user) == owner
-
-
 def test_file_names_are_harmless_and_never_shared() -> None:
     people = ["alice@pve", "alice_pve", "Alice@pve", "../../etc/passwd@pam", "x" * 300, "\ud800\n@pve", "", "-rf", ".."]
     names = [file_name(person) for person in people]
@@ -144,7 +130,9 @@ def test_file_names_are_harmless_and_never_shared() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(["a@pve", "a@pve!t", "b@pam"]), st.sampled_from(sorted(SEVERITY))), max_size=60),
+    st.lists(
+        st.tuples(st.sampled_from(["a@pve", "a@pve!aa", "b@pam"]), st.sampled_from(sorted(SEVERITY))), max_size=60
+    ),
     st.text(min_size=1),
     st.randoms(use_true_random=False),
     st.integers(1, 8),

@@ -41,7 +41,7 @@ def good() -> dict[str, Any]:
     )
 
 
-def event(who: str, days: float = 1, dataset: str = "pve.access", action: str = "other", **more: Any) -> dict[str, Any]:
+def event(who: str, days: float = 1, dataset: str = "pve.access", action: str = "other", **more: Any) -> Any:
     """Something `who` did so many days ago."""
     found: dict[str, Any] = {
         "@timestamp": rfc3339(NOW - days * DAY),
@@ -54,7 +54,7 @@ def event(who: str, days: float = 1, dataset: str = "pve.access", action: str = 
     return found
 
 
-def task(who: str, action: str = "guest.start", vmid: int = 100, days: float = 1) -> dict[str, Any]:
+def task(who: str, action: str = "guest.start", vmid: int = 100, days: float = 1) -> Any:
     """A task of `who`."""
     return event(who, days, "pve.task", action, vmid=vmid)
 
@@ -79,12 +79,12 @@ def plus(key: str, *rows: dict[str, Any]) -> dict[str, Any]:
     return identity
 
 
-def acting(*events: dict[str, Any]) -> Activity:
+def acting(*events: Any) -> Activity:
     """The good activity with more events."""
     return Activity([*ACTIVITY.events, *events], NOW - 100 * DAY, NOW - 100 * DAY, frozenset({"10.0.0.1"}))
 
 
-def at(seconds: float, who: str, ip: str) -> dict[str, Any]:
+def at(seconds: float, who: str, ip: str) -> Any:
     """A call from an address, so many seconds after a moment."""
     found = event(who, 1, ip=ip)
     return found | {"@timestamp": rfc3339(NOW - DAY + seconds)}
