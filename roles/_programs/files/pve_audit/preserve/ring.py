@@ -1,8 +1,10 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PVE's ring of two index files: read from one moment, recognised by content, and what is new or missing in it. Pure
-but for `read_ring`."""
+"""PVE's ring of two index files: read from one moment, recognised by content, and what is new or missing in it.
+
+Pure but for `read_ring`.
+"""
 
 from __future__ import annotations
 

@@ -49,8 +49,10 @@ class TaskLogPaths:
 
 
 def harvest_once(paths: TaskLogPaths, now: float) -> int:
-    """One harvest; returns the number of new lines. Raises OSError; the state then is the one before or finishes
-    later."""
+    """One harvest; returns the number of new lines.
+
+    Raises OSError; the state is then the one before, or what it says is finished by the next harvest.
+    """
     state = _finish(paths, load_state(paths.state))
     known = state.get("ring", [])
     files = read_ring(paths.ring)

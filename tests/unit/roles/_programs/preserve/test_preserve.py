@@ -1,8 +1,7 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The preservation of PVE's task ring, against a ring that turns as PVE turns it (a rename when it is over its
-limit)."""
+"""The preservation of PVE's task ring, against a ring that turns as PVE turns it: renamed when it is over its limit."""
 
 from __future__ import annotations
 
