@@ -30,6 +30,7 @@ from ansible_collections.pve.audit.plugins.module_utils._node.forward.remote_sys
     ensure,
 )
 from ansible_collections.pve.audit.plugins.modules import remote_syslog as module
+from pve_audit import wire
 from tests.forward.harness import PROGRAM, Authority
 
 PROGRAMS = make_archive(read_folder(PROGRAM))
@@ -363,6 +364,10 @@ def test_renewed_certificate_restarts_rsyslog_only_for_queued(host: Host) -> Non
     host.run()
     Authority(host.root / "pki").issue("node", "pve1", days=100)
     assert not host.run()["changed"]
+
+
+def test_both_ways_of_delivery_mark_the_origin_alike() -> None:
+    assert rsyslog.SD_ID == wire.SD_ID
 
 
 @given(st.text())
