@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Ansible, connection
+from tests.e2e.conftest import Ansible, Played, connection
 from tests.lab.recorded import load_files
 from tests.lab.simulator import running_simulator
 
@@ -41,13 +43,24 @@ def destroyed(rows: list[dict[str, Any]]) -> dict[str, set[int]]:
     return {user: guests for user, guests in result.items() if len(guests) > 5}
 
 
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Played]:
+    """Each scenario is played once."""
+
+    @cache
+    def audit(scenario: str) -> Played:
+        since, until = PLAYED[scenario]
+        with running_simulator(cluster=load_files(DATA / f"{scenario}.json.gz"), unauthorized_delay=0.1) as lab:
+            return Ansible(tmp_path_factory.mktemp(scenario)).play(
+                "pve.audit.audit", connection(lab), pve_audit_report_since=since, pve_audit_report_until=until
+            )
+
+    return audit
+
+
 @pytest.mark.parametrize("scenario", sorted(PLAYED))
-def test_report_of_a_genuine_cluster_tells_the_truth(ansible: Ansible, scenario: str) -> None:
-    since, until = PLAYED[scenario]
-    with running_simulator(cluster=load_files(DATA / f"{scenario}.json.gz"), unauthorized_delay=0.1) as lab:
-        played = ansible.play(
-            "pve.audit.audit", connection(lab), pve_audit_report_since=since, pve_audit_report_until=until
-        )
+def test_report_of_a_genuine_cluster_tells_the_truth(audited: Callable[[str], Played], scenario: str) -> None:
+    played = audited(scenario)
     assert played.status == 0, played.output
     report, rows = played.report(), truth(scenario)
     assert report["coverage"]["complete"]
@@ -62,12 +75,7 @@ def test_report_of_a_genuine_cluster_tells_the_truth(ansible: Ansible, scenario:
     assert all(f"{guest}" in page for guests in destroyed(rows).values() for guest in guests)
 
 
-def test_revenge_is_one_finding(ansible: Ansible) -> None:
-    since, until = PLAYED["revenge"]
-    with running_simulator(cluster=load_files(DATA / "revenge.json.gz"), unauthorized_delay=0.1) as lab:
-        played = ansible.play(
-            "pve.audit.audit", connection(lab), pve_audit_report_since=since, pve_audit_report_until=until
-        )
-    critical = [finding for finding in played.report()["findings"] if finding["severity"] == "CRITICAL"]
+def test_revenge_is_one_finding(audited: Callable[[str], Played]) -> None:
+    critical = [finding for finding in audited("revenge").report()["findings"] if finding["severity"] == "CRITICAL"]
     assert [finding["group"] for finding in critical] == [{"user.id": "dario@pve"}]
     assert {501, 504, 505, 506, 507, 508, 509, 510, 511, 512} <= set(critical[0]["values"])
