@@ -19,6 +19,8 @@ from typing import Any
 from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT, split_token
 
 NO_ACCESS = "NoAccess"
+# Where a privilege on the object is enough to see and hand on permissions. [PVE::RPCEnvironment check_perm_modify]
+OWNER_PRIVILEGES = {"/storage/": "Datastore.Allocate", "/vms/": "VM.Allocate", "/pool/": "Pool.Allocate"}
 ADMINISTRATOR = "Administrator"
 
 

@@ -93,6 +93,11 @@ def name_mistake(kind: Kind, place: str, value: str) -> str | None:
     return f"{place} {value!r} is not {_GRAMMARS[kind].what}: {_GRAMMARS[kind].advice}"
 
 
+def split_list(text: str) -> list[str]:
+    """The names in a text, as Proxmox VE splits it."""
+    return [name for name in re.split(rf"[{_SEPARATOR}]+", text) if name]
+
+
 def check_name(kind: Kind, option: str, value: str) -> str:
     """The name. Raises InputError when it is none of the kind."""
     if mistake := name_mistake(kind, option, value):

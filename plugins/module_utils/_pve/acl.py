@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.pve.audit.plugins.module_utils._identity.access import OWNER_PRIVILEGES
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import ForbiddenError, InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.names import (
     ROOT,
@@ -25,9 +26,6 @@ from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
 )
 from ansible_collections.pve.audit.plugins.module_utils._pve.identity_rows import acl_row
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api, ChangeApi
-
-# Besides Permissions.Modify, who may see and change the grants of a path. [PVE::RPCEnvironment check_perm_modify]
-_OWNERS = {"/storage/": "Datastore.Allocate", "/vms/": "VM.Allocate", "/pool/": "Pool.Allocate"}
 
 _KINDS: dict[str, Kind] = {"user": "user", "group": "group", "token": "token"}
 
@@ -65,7 +63,7 @@ def read_grant(api: Api, grant: Mapping[str, Any]) -> Record:
 
 
 def _check_sight(api: Api, path: str) -> None:
-    enough = {"Permissions.Modify", *(priv for start, priv in _OWNERS.items() if path.startswith(start))}
+    enough = {"Permissions.Modify", *(priv for start, priv in OWNER_PRIVILEGES.items() if path.startswith(start))}
     if enough & _own_privileges(api, path) or "Sys.Audit" in _own_privileges(api, "/access"):
         return
     raise ForbiddenError(

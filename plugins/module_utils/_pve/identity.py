@@ -10,7 +10,6 @@ be seen is never called empty. Sources: pve-access-control PVE/API2/{User,Group,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.errors import (
     AuthError,
     NotAnApiError,
 )
+from ansible_collections.pve.audit.plugins.module_utils._model.names import realm_of
 from ansible_collections.pve.audit.plugins.module_utils._pve.identity_rows import (
     acl_row,
     group_row,
@@ -187,8 +187,7 @@ def _add_factors(users: list[Row], factors: list[Row], realms: list[Row], visibl
     required = {row["realm"]: row["tfa"] for row in realms}
     for user in users:
         found = entries.get(user["userid"], {})
-        realm = re.sub(r"^.*@", "", user["userid"], flags=re.DOTALL)
-        legacy = legacy_factors(user.pop("keys"), required.get(realm))
+        legacy = legacy_factors(user.pop("keys"), required.get(realm_of(user["userid"])))
         types = sorted({*found.get("types", ()), *legacy})
         user["tfa"] = types if types or visible(user) else None
         for key in ("totp_locked", "tfa_locked_until"):

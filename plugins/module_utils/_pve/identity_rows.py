@@ -13,8 +13,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.pve.audit.plugins.module_utils._model.names import split_list
+
 Row = dict[str, Any]
-_SEPARATOR = re.compile(r"[,;\s\0]+")
 _NEW_STYLE_KEYS = re.compile(r"x(!.*)?", re.DOTALL)
 # PVE/AccessControl.pm normalize_totp_secret
 _TOTP_KEY = re.compile(r"v2-0x[0-9a-fA-F]+|v2-[A-Z2-7=]+|[A-Z2-7=]{16}|[A-Fa-f0-9]{40}")
@@ -34,7 +35,7 @@ def as_int(value: object) -> int:
 def as_names(value: object) -> list[str]:
     """Names of a comma string, an array, or a map; sorted."""
     if isinstance(value, str):
-        return sorted({name for name in _SEPARATOR.split(value) if name})
+        return sorted(set(split_list(value)))
     if isinstance(value, Mapping):
         return sorted(str(name) for name, flag in value.items() if as_bool(flag))
     if isinstance(value, (list, tuple)):

@@ -29,6 +29,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.errors import (
     TimeoutReachedError,
     TlsError,
 )
+from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT
 
 try:
     import requests
@@ -238,7 +239,7 @@ class Session:
         what = f"set the password of {userid}"
         params = {"userid": userid, "password": password}
         path, secrets = ("access", "password"), ("password", "confirmation-password")
-        if self.user == "root@pam":
+        if self.user == ROOT:
             self.write("PUT", path, params, what=what, secrets=secrets)
             return
         try:

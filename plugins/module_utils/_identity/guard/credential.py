@@ -12,7 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.pve.audit.plugins.module_utils._identity.access import Directory, has, has_any, privileges_of
+from ansible_collections.pve.audit.plugins.module_utils._identity.access import (
+    OWNER_PRIVILEGES,
+    Directory,
+    has,
+    has_any,
+    privileges_of,
+)
 from ansible_collections.pve.audit.plugins.module_utils._identity.administrators import is_active
 from ansible_collections.pve.audit.plugins.module_utils._identity.guard.people import GuardContext
 from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT, realm_of
@@ -20,7 +26,6 @@ from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc33
 
 Options = Mapping[str, Any]
 _RUN = 3600
-_NARROW = {"/storage/": "Datastore.Allocate", "/vms/": "VM.Allocate", "/pool/": "Pool.Allocate"}
 
 
 def credential_obstacle(directory: Directory, context: GuardContext) -> str | None:
@@ -114,7 +119,7 @@ def _acl(directory: Directory, who: str, options: Options, _action: str) -> str 
     path = options["path"]
     if has(directory, who, path, "Permissions.Modify"):
         return None
-    narrow = next((name for start, name in _NARROW.items() if path.startswith(start)), None)
+    narrow = next((name for start, name in OWNER_PRIVILEGES.items() if path.startswith(start)), None)
     role = directory.roles.get(options["roleid"], frozenset())
     if narrow and has_any(directory, who, path, narrow) and role and role <= set(privileges_of(directory, who, path)):
         return None

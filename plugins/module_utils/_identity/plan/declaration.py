@@ -9,14 +9,13 @@ there is a password is kept.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.expiry import parse_expire
-from ansible_collections.pve.audit.plugins.module_utils._model.names import normal_path
+from ansible_collections.pve.audit.plugins.module_utils._model.names import normal_path, split_list
 from ansible_collections.pve.audit.plugins.module_utils._model.texts import plain_text
 
 TEXTS = ("firstname", "lastname", "email", "comment")
@@ -248,7 +247,7 @@ class _Reader:
     def names(self, value: Any) -> tuple[str, ...] | None:
         if value is None:
             return None
-        found = re.split(r"[,;\s]+", value) if isinstance(value, str) else [str(name) for name in value]
+        found = split_list(value) if isinstance(value, str) else [str(name) for name in value]
         return tuple(dict.fromkeys(name for name in found if name))
 
     def _expire(self, place: str, value: Any) -> int | None:
