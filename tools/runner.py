@@ -21,6 +21,7 @@ from tools.paths import LOGS, ROOT
 from tools.venvs import SetupError
 
 TIME_LIMIT = 1800  # seconds for one stage
+GRACE = 60  # seconds to end in
 SHOWN_LINES = 12  # of the log of a stage that passed
 SLOWEST = 10  # tests that are named at the end
 
@@ -135,8 +136,7 @@ def _run_job(name: str, job: Job) -> tuple[str, str]:
         try:
             code = process.wait(TIME_LIMIT)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            code = process.wait()
+            code = _end(process)
             output.write(f"\nstopped after {TIME_LIMIT} s\n".encode())
         finally:
             with _guard:
@@ -145,6 +145,16 @@ def _run_job(name: str, job: Job) -> tuple[str, str]:
     if code:
         return "failed", "\n".join([*lines, f"exit status {code}, log: {log}"])
     return "passed", "\n".join(lines[-SHOWN_LINES:])
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """End a stage that takes too long, so that it can take down what it has started; returns its exit status."""
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        return process.wait(GRACE) or 1
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return process.wait()
 
 
 def read_counts(junit: Path) -> Counter[str]:

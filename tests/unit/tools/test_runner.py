@@ -91,6 +91,19 @@ def test_slowest_tests_of_all_stages_and_the_sum_at_the_end(tmp_path: Path, capf
     assert lines[-1] == "8 passed, 6 failed, 6 skipped"
 
 
+def test_what_takes_too_long_can_clean_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runner, "TIME_LIMIT", 5)
+    code = (
+        "import signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "try: time.sleep(600)\nfinally: print('down')"
+    )
+    assert not run_stages([Stage("endless", lambda: job(code))], 1, False)
+    said = capfd.readouterr().out
+    assert "down" in said and "stopped after 5 s" in said
+
+
 def test_counts(tmp_path: Path) -> None:
     file = tmp_path / "junit.xml"
     assert not read_counts(file)
