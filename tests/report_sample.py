@@ -14,6 +14,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.pve.audit.plugins.filter.anomalies import shipped_rules
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.findings import find_identity_findings
 from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339, to_epoch
@@ -176,7 +177,7 @@ def build_controls() -> list[dict[str, Any]]:
 def build(*, complete: bool = False, empty: bool = False, extra: int = 0) -> dict[str, Any]:
     """The facts that the templates read."""
     events = [] if empty else build_events(extra)
-    found = find_anomalies(events, check_rules(None, None, working_hours(None, "Europe/Berlin")))
+    found = find_anomalies(events, check_rules(shipped_rules(), None, working_hours(None, "Europe/Berlin")))
     summary = summarise(
         events, found, build_coverage(complete), since=SINCE, until=NOW, now=NOW, timezone="Europe/Berlin"
     )

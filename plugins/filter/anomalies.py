@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+import yaml
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.pve.audit.plugins.module_utils._model.event import require_events
@@ -22,9 +25,8 @@ author: pve.audit contributors (@pve-audit)
 description:
   - Runs rules over events. Rules are data; each filters events and then looks for windows as
     P(pve.audit.windows#filter) does.
-  - The shipped rules are C(mass-guest-deletion), C(mass-backup-deletion), C(failed-task-burst),
-    C(action-outside-hours),
-    C(console-outside-hours) and C(root-pam-use). They tell actors apart by C(user.id), which holds the API token, so
+  - The shipped rules stand in C(plugins/plugin_utils/_detect/rules.yml) of the collection, in the form of O(rules).
+    They tell actors apart by C(user.id), which holds the API token, so
     two tokens of one account are judged on their own.
 positional: rules
 options:
@@ -43,8 +45,8 @@ options:
         type: str
         required: true
       title:
-        description: What a finding is called.
-        type: str
+        description: What a finding is called, as text, or in each language of the report as C({en: ..., de: ...}).
+        type: raw
       severity:
         description: V(critical), V(high), V(medium), V(low) or V(informational).
         type: str
@@ -83,8 +85,8 @@ options:
         type: dict
         required: true
       remedy:
-        description: What to do about it, one sentence.
-        type: str
+        description: What to do about it, one sentence, as text or as C({en: ..., de: ...}).
+        type: raw
       description:
         description: Why the rule exists.
         type: str
@@ -225,6 +227,14 @@ _value:
 """
 
 
+@cache
+def shipped_rules() -> list[dict[str, Any]]:
+    """The rules of the collection, as data."""
+    file = Path(__file__).parents[1] / "plugin_utils" / "_detect" / "rules.yml"
+    rules: list[dict[str, Any]] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return rules
+
+
 def anomalies(
     events: object,
     rules: object = None,
@@ -235,7 +245,9 @@ def anomalies(
     """See DOCUMENTATION. Raises AnsibleFilterError with one sentence."""
     try:
         hours = check_hours(working_hours, timezone)
-        found = find_anomalies(require_events(events), check_rules(rules, extra_rules, hours))
+        found = find_anomalies(
+            require_events(events), check_rules(shipped_rules() if rules is None else rules, extra_rules, hours)
+        )
         return [finding.as_dict() for finding in found]
     except ValueError as error:
         raise AnsibleFilterError(f"pve.audit.anomalies: {error}") from error

@@ -12,7 +12,7 @@ A rule is data:
     hours                  outside or inside: keep only events outside (inside) the working hours
     type                   event_count or value_count
     timespan, group_by, condition, field      as in `windows`
-    remedy                 what to do about it, one sentence
+    remedy                 what to do about it, one sentence; it and the title are text, or {"en": ..., "de": ...}
     enabled                false switches the rule off
 """
 
@@ -30,7 +30,6 @@ from ansible_collections.pve.audit.plugins.module_utils._model.severity import c
 from ansible_collections.pve.audit.plugins.module_utils._model.time import human_duration, to_epoch
 from ansible_collections.pve.audit.plugins.module_utils._model.window import Window
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.hours import WorkingHours
-from ansible_collections.pve.audit.plugins.plugin_utils._detect.rules import DEFAULT_RULES
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.windows import (
     WindowRule,
     find_windows,
@@ -139,15 +138,23 @@ def check_rule(data: object, hours: WorkingHours) -> DetectionRule:
         severity = check_severity(data.get("severity"))
     except InputError as error:
         raise InputError(f"rule {name}: {error}") from None
-    return DetectionRule(name, str(data.get("title", name)), severity, str(data.get("remedy", "")), window, tuple(keep))
+    return DetectionRule(
+        name, _english(data.get("title"), name), severity, _english(data.get("remedy"), ""), window, tuple(keep)
+    )
+
+
+def _english(text: object, otherwise: str) -> str:
+    """A rule's text, which is plain or stands there in each language, `{"en": ..., "de": ...}`."""
+    found = text.get("en") if isinstance(text, Mapping) else text
+    return otherwise if found is None else str(found)
 
 
 def check_rules(rules: object, extra: object, hours: WorkingHours) -> list[DetectionRule]:
-    """The rules to run: `rules` (None means the shipped set) and `extra`, which replace rules of the same id.
+    """The rules to run: `rules` and `extra`, which replace rules of the same id.
 
     Raises InputError for a rule that cannot be used, or an id that stands twice in one list.
     """
-    chosen = _rules_by_id(DEFAULT_RULES if rules is None else rules, "rules")
+    chosen = _rules_by_id(rules, "rules")
     chosen |= _rules_by_id([] if extra is None else extra, "extra_rules")
     return [check_rule(rule, hours) for rule in chosen.values() if not _is_disabled(rule)]
 

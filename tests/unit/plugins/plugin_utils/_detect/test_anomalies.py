@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.pve.audit.plugins.filter.anomalies import shipped_rules
 from ansible_collections.pve.audit.plugins.module_utils._classify.action import ACTIONS
 from ansible_collections.pve.audit.plugins.module_utils._evidence.read import classify_event
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._parse.task import task_event
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.anomalies import check_rules, find_anomalies, matcher
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.hours import working_hours
-from ansible_collections.pve.audit.plugins.plugin_utils._detect.rules import DEFAULT_RULES
 
 MONDAY_NOON = 1_795_435_200  # 2026-11-23T12:00:00Z
 MONDAY_NIGHT = MONDAY_NOON + 10 * 3600
@@ -64,24 +64,35 @@ CASES: list[tuple[str, list[Any], list[tuple[str, str, Any]]]] = [
 
 @pytest.mark.parametrize(("events", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_shipped_rules(events: list[Any], expected: list[tuple[str, str, Any]]) -> None:
-    found = find_anomalies(events, check_rules(None, None, HOURS))
+    found = find_anomalies(events, check_rules(shipped_rules(), None, HOURS))
     assert [(f.rule, f.severity, f.group["user.id"]) for f in found] == expected
+
+
+def test_every_shipped_rule_has_a_true_and_a_false_example() -> None:
+    rules = {rule["id"] for rule in shipped_rules()}
+    assert {name for _text, _events, expected in CASES for name, _severity, _who in expected} == rules
+    assert len([case for case in CASES if not case[2]]) >= len(rules)
+
+
+def test_every_shipped_rule_is_told_in_both_languages() -> None:
+    for rule in shipped_rules():
+        assert set(rule["title"]) == set(rule["remedy"]) == {"en", "de"}, rule["id"]
 
 
 def test_a_finding_carries_its_evidence() -> None:
     events = many(6, "qmdestroy")
-    finding = find_anomalies(events, check_rules(None, None, HOURS))[0]
+    finding = find_anomalies(events, check_rules(shipped_rules(), None, HOURS))[0]
     assert finding.values == [100, 101, 102, 103, 104, 105]
     assert finding.event_ids == [event["event"]["id"] for event in events]
     assert (finding.start, finding.end) == ("2026-11-23T12:00:00Z", "2026-11-23T12:00:05Z")
     assert finding.nodes == ["pve1"]
     assert finding.sentence == "alice@pve: Mass guest deletion: 6 within 5 s (100, 101, 102, 103, 104, 105) on pve1."
-    again = find_anomalies(list(reversed(events)), check_rules(None, None, HOURS))[0]
+    again = find_anomalies(list(reversed(events)), check_rules(shipped_rules(), None, HOURS))[0]
     assert again.id == finding.id
 
 
 def test_shipped_rules_name_actions_that_exist() -> None:
-    for rule in DEFAULT_RULES:
+    for rule in shipped_rules():
         names = rule.get("match", {}).get("event.action", [])
         for name in [names] if isinstance(names, str) else names:
             assert name in ACTIONS, name
@@ -96,8 +107,8 @@ def test_extra_rules_add_replace_and_switch_off() -> None:
         {**OWN, "id": "mass-guest-deletion"},
         {"id": "root-pam-use", "enabled": False},
     ]
-    rules = {rule.id: rule for rule in check_rules(None, extra, HOURS)}
-    assert set(rules) == {rule["id"] for rule in DEFAULT_RULES} - {"root-pam-use"} | {"own"}
+    rules = {rule.id: rule for rule in check_rules(shipped_rules(), extra, HOURS)}
+    assert set(rules) == {rule["id"] for rule in shipped_rules()} - {"root-pam-use"} | {"own"}
     assert rules["mass-guest-deletion"].severity == "LOW"
 
 
@@ -105,7 +116,7 @@ def test_extra_rules_add_replace_and_switch_off() -> None:
     ("rules", "extra", "message"),
     [
         ("mine", None, "rules must be a list of rules"),
-        (None, {"id": "x"}, "extra_rules must be a list of rules"),
+        ([], {"id": "x"}, "extra_rules must be a list of rules"),
         ([7], None, "a rule must be a map"),
         ([{}], None, "rule id '' cannot be used"),
         ([{**OWN, "id": "Über alles"}], None, "rule id 'Über alles' cannot be used"),
