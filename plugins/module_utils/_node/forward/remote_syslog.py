@@ -156,10 +156,8 @@ def _check_settings(params: Mapping[str, Any], node: System, plan: ForwardingPla
     if not os.path.isfile(program):
         if params["delivery"] == "acknowledged":
             if not check_mode:
-                raise InputError(f"the forwarder is not installed in {program}; the role node_logging copies it there")
-            plan.warnings.append(
-                f"the forwarder is not installed in {program} yet, so that the settings were not validated"
-            )
+                raise InputError(f"the forwarder is not installed, there is no {program}: run the role node_logging")
+            plan.warnings.append(f"there is no {program} yet, so that the settings were not validated")
         return
     with tempfile.TemporaryDirectory(prefix="pve-audit-forward-") as directory:
         candidate = os.path.join(directory, "forward.json")
