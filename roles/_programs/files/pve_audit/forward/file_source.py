@@ -3,27 +3,43 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Log files as a source: followed through rotation by rename, copytruncate, compression, and several at once.
 
-A file is known by its inode and by a fingerprint of its first line, so a reused inode is not taken for the old file,
-and a compressed or copied one is. All forms of the file in its directory (`access.log`, `access.log.1`,
-`access.log.2.gz`, `access.log-20261123`) are read, oldest first. A form that was read to its end and did not change
-for an hour is forgotten; `watermark` is the newest modification time among the forgotten.
+A file is known by a fingerprint of its first line (with its name, for a pattern), and two that begin alike by their
+inodes. So a reused inode is not taken for the old file, and a compressed or copied one is. All forms of the file in its
+directory (`access.log`, `access.log.1`, `access.log.2.gz`, `access.log-20261123`) are read, oldest first. A form that
+was read to its end and did not change for an hour is closed and remembered, see done.py.
+
+What is no regular file, belongs to somebody else or unpacks to too much is not read (`files.open_checked`), and told.
 """
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from pve_audit.forward.done import Done, DoneFiles, name_of
+from pve_audit.forward.finder import Found, Matches, forms
 from pve_audit.forward.logfile import FileIdentity, LogFile, identify
+from pve_audit.forward.refused import RefusedFiles
 from pve_audit.forward.settings import FileSpec
 from pve_audit.forward.source import Position, SourceLine, remark
 from pve_audit.wire import Message
 
 KEEP_SECONDS = 3600
 SETTLE_SECONDS = 5.0
+FULL_SECONDS = 300.0
+# Files that are open at a time, how many of them may be at their end, and how many of a pattern are looked at again
+# soon since they were not ready.
+MOST_OPEN = 64
+MOST_IDLE = 32
+MOST_UNREADY = 256
+# A look round may take one part in this many of the time.
+IDLE_SHARE = 25
 FACILITY_LOCAL0 = 16
 
 
@@ -38,45 +54,57 @@ class FileOffset:
 class FileSource:
     """See source.Source.
 
-    A position is {"watermark": nanoseconds, "files": {"inode:fingerprint": offset}, "ended": [keys of finished forms]}.
+    A position is {"done": number of the next finished file, "files": {"inode:fingerprint": offset}, "ended": [keys of
+    files that will not grow]}.
     """
 
-    def __init__(self, spec: FileSpec, node: str, poll_seconds: float) -> None:
+    def __init__(self, spec: FileSpec, node: str, poll_seconds: float, done: Path) -> None:
         self.name = spec.name
         self._spec = spec
-        self._pattern = glob.has_magic(spec.path)
+        self._pattern = Matches(spec.path) if glob.has_magic(spec.path) else None
         self._node = node
         self._poll = poll_seconds
-        self._files: dict[str, LogFile] = {}
-        self._acknowledged: dict[str, int] = {}
-        self._high_water: Position = {}
-        self._watermark = 0
-        self._next_scan = 0.0
-        self._missed = False
-        self._unsettled: dict[str, tuple[float, FileIdentity]] = {}
-        self._waiting: list[SourceLine] = []
+        self._done = DoneFiles(done)
+        self._refused = RefusedFiles()
+        self._start_over({}, {})
 
     def open(self, position: Position, high_water: Position) -> None:
         self.close()
-        self._watermark = int(position.get("watermark", 0))
+        self._start_over(position, high_water)
+        self._done.load(int(position.get("done", 0)), int(high_water.get("done", 0)))
+
+    def _start_over(self, position: Position, high_water: Position) -> None:
+        self._files: dict[str, LogFile] = {}
         self._acknowledged = {str(key): int(offset) for key, offset in position.get("files", {}).items()}
         self._high_water = high_water
-        self._next_scan = 0.0
+        # Of a state before there was done.py.
+        self._watermark = int(position.get("watermark", 0))
+        self._next_scan = self._next_full = 0.0
         self._missed = False
-        self._waiting = []
+        self._seen: dict[str, tuple[tuple[int, ...], FileIdentity | None]] = {}
+        self._unsettled: dict[str, tuple[float, FileIdentity]] = {}
+        self._unready: list[str] = []
+        self._sweep: Iterator[Found] | None = None
+        self._there: set[bytes] | None = None
+        self._waiting: list[SourceLine] = []
 
     def next(self, now: float) -> SourceLine | None:
-        """Raises OSError when the directory or a file cannot be read."""
+        """Raises OSError when the directory cannot be read."""
         if now >= self._next_scan:
-            self._next_scan = now + self._poll
+            start = time.thread_time()
             self._scan(now)
+            self._next_scan = now + max(self._poll, IDLE_SHARE * (time.thread_time() - start))
         if self._waiting:
             return self._waiting.pop(0)
         for file in self._files.values():
-            found = file.next()
+            try:
+                found = file.next()
+            except OSError as error:
+                self._give_up(file, error)
+                continue
             if found is not None:
                 return self._line(file, *found)
-        return None
+        return self._waiting.pop(0) if self._waiting else None
 
     def acknowledge(self, place: Any) -> None:
         if place.key in self._files:
@@ -84,7 +112,7 @@ class FileSource:
 
     def position(self) -> Position:
         ended = [key for key, file in self._files.items() if file.ended]
-        return {"watermark": self._watermark, "files": dict(self._acknowledged), "ended": ended}
+        return {"done": self._done.saved, "files": dict(self._acknowledged), "ended": ended}
 
     def caught_up(self) -> bool:
         """A file that is no longer there cannot be waited for."""
@@ -94,7 +122,8 @@ class FileSource:
     def backlog(self) -> dict[str, Any]:
         """Bytes not yet acknowledged; of a compressed file the compressed size is all that is known."""
         waiting = sum(max(0, file.size - self._acknowledged.get(key, 0)) for key, file in self._files.items())
-        return {"backlog_bytes": waiting, "files": len(self._files)}
+        figures = {"backlog_bytes": waiting, "files": len(self._files) + len(self._done)}
+        return figures | self._refused.figures()
 
     def fileno(self) -> int | None:
         return None
@@ -103,39 +132,124 @@ class FileSource:
         for file in self._files.values():
             file.close()
         self._files = {}
-        self._unsettled = {}
-
-    def _paths(self) -> list[str]:
-        """All forms of the file."""
-        forms = set(glob.glob(self._spec.path) if self._pattern else [self._spec.path])
-        if not self._pattern:
-            for end in (".*", "-*"):
-                forms.update(glob.glob(glob.escape(self._spec.path) + end))
-        return sorted(path for path in forms if os.path.isfile(path))
+        self._sweep = None
+        self._refused.forget()
 
     def _scan(self, now: float) -> None:
         """Find new, renamed, truncated and vanished forms. Raises OSError."""
-        inodes = {int(key.partition(":")[0]) for key in (*self._acknowledged, *self._files)}
-        found = [identify(path, inodes, self._watermark, self._pattern) for path in self._paths()]
-        forms = sorted((one for one in found if one is not None), key=lambda form: form.modified)
-        present = {one.key for one in forms}
-        for one in forms:
+        found = self._forms() if self._pattern is None else self._matches(self._pattern, now)
+        ready = sorted((one for one in map(self._identify, found) if one is not None), key=lambda one: one.modified)
+        present = {one.key for one in ready}
+        for one in ready:
             if one.key in self._files:
                 self._refresh(one)
-            else:
-                self._adopt(one, present, now)
+            elif len(self._files) < MOST_OPEN:
+                self._try(one.path, lambda one=one: self._adopt(one, present, now))  # type: ignore[misc]
+        self._keep_in_mind(found)
         self._files = dict(sorted(self._files.items(), key=lambda item: item[1].modified))
         self._finish(present)
-        self._miss(forms)
+        if self._sweep is None and len(self._files) < MOST_OPEN:
+            self._miss({one.fingerprint for one in ready})
+        self._done.save()
+
+    def _forms(self) -> list[Found]:
+        """All forms of the file, at each look."""
+        self._refused.begin()
+        found: list[Found] | None = self._try(self._spec.path, lambda: forms(self._spec.path))
+        return found or []
+
+    def _matches(self, pattern: Matches, now: float) -> list[Found]:
+        """Of the files of a pattern those that are open, those that were not ready, and some more."""
+        again = [*(file.path for file in self._files.values()), *self._unready]
+        found = {path: Found(path, _stat(path)) for path in again}
+        most = len(found) + max(1, MOST_OPEN - len(self._files))
+        if self._sweep is None:
+            full = now >= self._next_full
+            if full:
+                self._next_full = now + FULL_SECONDS
+                self._refused.begin()
+            self._there = set() if full else None
+            self._sweep = pattern.sweep(full)
+        for one in self._sweep:
+            name = name_of(one.path)
+            if self._there is not None:
+                self._there.add(name)
+            done = self._done.find(name)
+            if done is None or (one.stat is not None and (done.size, done.modified) != _figures(one.stat)[:2]):
+                found.setdefault(one.path, Found(one.path, one.stat or _stat(one.path)))
+            if len(found) >= most:
+                return list(found.values())
+        self._sweep = None
+        for path, why in pattern.refused.items():
+            self._refuse(path, why)
+        if self._there is not None:
+            self._done.sweep(self._there)
+            self._refused.end()
+        return list(found.values())
+
+    def _keep_in_mind(self, found: list[Found]) -> None:
+        """What was seen of these files; those of a pattern that were not ready are looked at again the next time."""
+        self._seen = {one.path: self._seen[one.path] for one in found if one.path in self._seen}
+        opened = {file.path for file in self._files.values()}
+        if self._pattern is None:
+            self._refused.end()
+        else:
+            left = [one.path for one in found if one.stat is not None and one.path not in opened]
+            unready = [path for path in left if not self._is_done(path) and not self._refused.knows(path)]
+            self._unready = unready[:MOST_UNREADY]
+
+    def _is_done(self, path: str) -> bool:
+        return self._done.find(name_of(path)) is not None
+
+    def _identify(self, found: Found) -> FileIdentity | None:
+        """Who it is, from memory when it has not changed."""
+        if found.stat is None:
+            return None
+        figures = _figures(found.stat)
+        seen = self._seen.get(found.path)
+        if seen is not None and seen[0] == figures:
+            return seen[1]
+        by_name = self._pattern is not None
+        one: FileIdentity | None = self._try(found.path, lambda: identify(found.path, by_name))
+        if one is not None:
+            self._seen[found.path] = (figures, one)
+        return one
+
+    def _try(self, path: str, action: Callable[[], Any]) -> Any:
+        """The result, or None when this file is not to be read, which is told."""
+        try:
+            return action()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+                raise
+            self._refuse(error.filename or path, error.strerror or str(error))
+            return None
+
+    def _refuse(self, path: str, why: str) -> None:
+        text = self._refused.add(path, why)
+        if text:
+            self._note("file_refused", path, text)
 
     def _refresh(self, one: FileIdentity) -> None:
         file = self._files[one.key]
         if not one.packed and one.size < file.offset:
-            file.close()
             self._start(one, file.offset)
         else:
-            file.path, file.size, file.modified = one.path, one.size, one.modified
-            file.idle = False
+            file.path = one.path
+            self._look(file)
+
+    def _look(self, file: LogFile) -> None:
+        try:
+            file.look()
+        except OSError as error:
+            self._give_up(file, error)
+
+    def _give_up(self, file: LogFile, error: OSError) -> None:
+        """Read this file no further until it changes."""
+        file.give_up()
+        self._refuse(file.path, error.strerror or str(error))
 
     def _adopt(self, one: FileIdentity, present: set[str], now: float) -> None:
         """Start reading a form that is not open: where it was left, under this or a former inode, else from its start.
@@ -147,16 +261,34 @@ class FileSource:
             return
         ending = f":{one.fingerprint}"
         former = [key for key in self._acknowledged if key not in present and key.endswith(ending)]
+        done = self._known(one)
         if former:
             old = self._files.pop(former[0], None)
             if old is not None:
                 old.close()
             self._start(one, self._acknowledged.pop(former[0]))
+        elif done is not None:
+            if done.size != one.size:
+                self._start(one, done.offset)
+            elif done.modified != one.modified or self._done.find(name_of(one.path)) != done:
+                self._done.add(one.path, replace(done, modified=one.modified))
         elif self._settled(one, now):
             self._start(one, 0)
 
+    def _known(self, one: FileIdentity) -> Done | None:
+        """What is remembered of the file, under this name or (if it is none of a pattern) another one."""
+        done = self._done.find(name_of(one.path))
+        if done is not None and done.fingerprint == one.fingerprint:
+            return done
+        if self._pattern is not None:
+            return None
+        done = self._done.find_fingerprint(one.fingerprint)
+        if done is None and one.modified <= self._watermark:
+            done = Done(one.fingerprint, 0 if one.packed else one.size, one.size, one.modified)
+        return done
+
     def _settled(self, one: FileIdentity, now: float) -> bool:
-        if not one.packed and (self._pattern or one.path == self._spec.path):
+        if not one.packed and (self._pattern is not None or one.path == self._spec.path):
             return True
         since, before = self._unsettled.get(one.path, (now, one))
         if before != one:
@@ -166,6 +298,9 @@ class FileSource:
 
     def _start(self, one: FileIdentity, offset: int) -> None:
         """Open the form at this offset. Raises OSError."""
+        former = self._files.pop(one.key, None)
+        if former is not None:
+            former.close()
         if not one.packed and one.size < offset:
             self._note("file_shrank", one.path, f"had {offset} bytes read and has {one.size} now: it is read again")
             offset = 0
@@ -174,26 +309,30 @@ class FileSource:
         self._acknowledged[one.key] = offset
 
     def _finish(self, present: set[str]) -> None:
-        """Drop forms that are read and acknowledged to their end and will not grow any more."""
+        """Close forms that are read and acknowledged to their end and will not grow any more."""
         newest = max((file.modified for file in self._files.values()), default=0)
         limit = (time.time() - KEEP_SECONDS) * 1e9
-        for key, file in list(self._files.items()):
+        spare = len(self._files) - MOST_IDLE
+        for number, (key, file) in enumerate(list(self._files.items())):
+            if key not in present and file.is_deleted():
+                self._look(file)
             read = file.at_end() and self._acknowledged[key] == file.offset
             file.ended = read and file.modified < newest
-            if not read or (key in present and file.modified >= min(newest, limit)):
+            grows = number >= spare and file.modified >= min(newest, limit) and not file.given_up
+            if not read or (key in present and grows):
                 continue
             rest = file.take_rest()
             if rest is not None:
                 self._waiting.append(self._line(file, *rest))
                 continue
             if key in present:
-                self._watermark = max(self._watermark, file.modified)
+                self._done.add(file.path, Done(_fingerprint(key), file.offset, file.size, file.modified))
             self._files.pop(key).close()
             del self._acknowledged[key]
 
-    def _miss(self, forms: list[FileIdentity]) -> None:
+    def _miss(self, there: set[str]) -> None:
         """Forget positions of files that are nowhere; speak of those that were not read to their end, once."""
-        there = {one.fingerprint for one in forms} | {_fingerprint(key) for key in self._files}
+        there = there | {_fingerprint(key) for key in self._files}
         for key in [key for key in self._acknowledged if key not in self._files and _fingerprint(key) not in there]:
             del self._acknowledged[key]
         if self._missed:
@@ -212,7 +351,7 @@ class FileSource:
     def _line(self, file: LogFile, start: int, raw: bytes, cut: bool) -> SourceLine:
         inode, _colon, fingerprint = file.key.partition(":")
         params = {
-            "file": file.path if self._pattern else self._spec.path,
+            "file": self._spec.path if self._pattern is None else file.path,
             "inode": inode,
             "fingerprint": fingerprint,
             "offset": str(start),
@@ -232,3 +371,15 @@ class FileSource:
 
 def _fingerprint(key: str) -> str:
     return key.partition(":")[2]
+
+
+def _stat(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None
+
+
+def _figures(found: os.stat_result) -> tuple[int, ...]:
+    """What changes with a file."""
+    return (found.st_size, max(0, found.st_mtime_ns), found.st_ino, found.st_nlink, found.st_mode, found.st_uid)

@@ -5,17 +5,17 @@
 
 from __future__ import annotations
 
-import gzip
+import contextlib
+import errno
 import hashlib
-import lzma
 import os
 from dataclasses import dataclass
-from typing import IO
+
+from pve_audit.files import Refused, object_to_size
+from pve_audit.forward.unpack import CHUNK, LogBytes, is_packed
 
 LONGEST_LINE = 1024 * 1024
 FIRST_LINE = 1024
-CHUNK = 64 * 1024
-_OPENERS = {".gz": gzip.open, ".xz": lzma.open}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,57 +35,77 @@ class FileIdentity:
         return f"{self.inode}:{self.fingerprint}"
 
 
-def identify(path: str, inodes: set[int], watermark: int, by_name: bool) -> FileIdentity | None:
-    """Who this file is; None when it is gone, has no first line yet, cannot be unpacked, or was finished before.
+def identify(path: str, by_name: bool) -> FileIdentity | None:
+    """Who this file is; None when it is gone or has no first line yet.
 
     `by_name`: the name is part of the fingerprint, for files that are not renamed and may begin alike.
 
-    Raises OSError when it cannot be read.
+    Raises OSError when it cannot be read, and Refused.
     """
     try:
-        stat = os.stat(path)
-        if stat.st_size == 0 or (stat.st_mtime_ns <= watermark and stat.st_ino not in inodes):
-            return None
-        with open_log(path) as handle:
-            first = handle.read(FIRST_LINE)
-    except (FileNotFoundError, gzip.BadGzipFile, lzma.LZMAError, EOFError):
+        file = LogBytes(path)
+    except FileNotFoundError:
         return None
+    with contextlib.closing(file):
+        first = file.read(FIRST_LINE)
+        while len(first) < FIRST_LINE and (more := file.read(FIRST_LINE - len(first))):
+            first += more
     end = first.find(b"\n")
     if end < 0 and len(first) < FIRST_LINE:
         return None
-    stem = os.path.splitext(path)[0] if _packed(path) else path
+    stem = os.path.splitext(path)[0] if is_packed(path) else path
     salt = stem.encode(errors="surrogateescape") + b"\n" if by_name else b""
     fingerprint = hashlib.sha256(salt + first[: end if end >= 0 else FIRST_LINE]).hexdigest()[:16]
-    return FileIdentity(path, stat.st_ino, fingerprint, stat.st_size, stat.st_mtime_ns, _packed(path))
-
-
-def _packed(path: str) -> bool:
-    return os.path.splitext(path)[1] in _OPENERS
-
-
-def open_log(path: str) -> IO[bytes]:
-    """The (unpacked) bytes. Raises OSError."""
-    opener = _OPENERS.get(os.path.splitext(path)[1])
-    return opener(path, "rb") if opener else open(path, "rb", buffering=0)  # type: ignore[operator]
+    return FileIdentity(path, file.stat.st_ino, fingerprint, file.stat.st_size, file.stat.st_mtime_ns, is_packed(path))
 
 
 class LogFile:
     """Reads whole lines from `offset` on. The open handle survives renaming and deletion."""
 
     def __init__(self, identity: FileIdentity, offset: int) -> None:
+        """Raises OSError, and Refused; FileNotFoundError when the file was swapped since it was identified."""
         self.key = identity.key
         self.path = identity.path
         self.size = identity.size
         self.modified = identity.modified
+        self.packed = identity.packed
         self.offset = offset
         self.idle = False
         self.ended = False
+        self.given_up = False
         self._buffer = bytearray()
-        self._handle = open_log(identity.path)
-        self._handle.seek(offset)
+        self._bytes = LogBytes(identity.path)
+        try:
+            if self._bytes.stat.st_ino != identity.inode:
+                raise FileNotFoundError(errno.ENOENT, "another file is there now", identity.path)
+            self._bytes.skip(offset)
+        except OSError:
+            self._bytes.close()
+            raise
+
+    def look(self) -> None:
+        """See whether it has grown. Raises Refused when it is no longer to be read."""
+        found = self._bytes.look()
+        self.idle = self.given_up or (self.idle and (found.st_size, found.st_mtime_ns) == (self.size, self.modified))
+        self.size, self.modified = found.st_size, found.st_mtime_ns
+        objection = object_to_size(found.st_size, found.st_blocks * 512)
+        if objection:
+            raise Refused(self.path, objection)
+
+    def is_deleted(self) -> bool:
+        """Whether nothing but our handle leads to it."""
+        return self._bytes.look().st_nlink == 0
+
+    def give_up(self) -> None:
+        """Read no further. Acknowledged lines count."""
+        self.given_up = self.idle = True
+        self._buffer.clear()
 
     def next(self) -> tuple[int, bytes, bool] | None:
-        """(offset of the line, its bytes, whether it was cut because it is too long), or None at the present end."""
+        """(offset of the line, its bytes, whether it was cut because it is too long), or None at the present end.
+
+        Raises OSError, and Refused.
+        """
         if self.idle:
             return None
         start = self.offset
@@ -103,17 +123,14 @@ class LogFile:
 
     def _read(self) -> bool:
         """Get more; at the end there is nothing to do until somebody sets `idle` back."""
-        try:
-            data = self._handle.read(CHUNK)
-        except EOFError:
-            data = b""  # a compressed file that is not complete yet
+        data = self._bytes.read(CHUNK)
         self._buffer += data
         self.idle = not data
         return bool(data)
 
     def at_end(self) -> bool:
         """Whether everything that is there was returned by `next` (a last line without its end does not count)."""
-        return self._buffer.find(b"\n") < 0 and len(self._buffer) < LONGEST_LINE and not self._read()
+        return self.idle and self._buffer.find(b"\n") < 0 and len(self._buffer) < LONGEST_LINE
 
     def take_rest(self) -> tuple[int, bytes, bool] | None:
         """The last line without its end, as from `next`."""
@@ -126,4 +143,4 @@ class LogFile:
 
     def close(self) -> None:
         """Close the file."""
-        self._handle.close()
+        self._bytes.close()

@@ -61,7 +61,7 @@ class Pipeline:
         self._targets = targets
         self._node = config.node
         self._limits: Limits = config.limits
-        self._sources = make_sources(config)
+        self._sources = make_sources(config, name)
         self._state = State(Path(config.state_dir) / f"{name}.json", config.limits.resend_seconds)
         self._say = say
         self._stop = threading.Event()
@@ -239,12 +239,14 @@ class Pipeline:
         }
 
 
-def make_sources(config: Config) -> list[Source]:
+def make_sources(config: Config, pipeline: str) -> list[Source]:
     """The sources of the configuration, each pipeline has its own."""
     sources: list[Source] = []
     if config.journal is not None:
         sources.append(JournalSource(config.journal, config.node))
-    sources += [FileSource(spec, config.node, config.limits.poll_seconds) for spec in config.files]
+    for spec in config.files:
+        done = Path(config.state_dir) / f"{pipeline}.{spec.name}.done"
+        sources.append(FileSource(spec, config.node, config.limits.poll_seconds, done))
     return sources
 
 
