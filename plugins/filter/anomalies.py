@@ -45,7 +45,7 @@ options:
         type: str
         required: true
       title:
-        description: What a finding is called, as text, or in each language of the report as C({en: ..., de: ...}).
+        description: What a finding is called, as text, or as a mapping with the keys V(en) and V(de).
         type: raw
       severity:
         description: V(critical), V(high), V(medium), V(low) or V(informational).
@@ -85,7 +85,7 @@ options:
         type: dict
         required: true
       remedy:
-        description: What to do about it, one sentence, as text or as C({en: ..., de: ...}).
+        description: What to do about it, one sentence, as text or as a mapping with the keys V(en) and V(de).
         type: raw
       description:
         description: Why the rule exists.
