@@ -135,6 +135,13 @@ options:
     description: How often to look whether the first collector is back. Not used with O(delivery=queued).
     type: int
     default: 300
+  heartbeat_seconds:
+    description:
+      - How often to send a line of the source C(heartbeat), which says that the forwarder lives and how far it has
+        come. The collector notices a node that falls silent by it. V(0) sends none. Not used with
+        O(delivery=queued).
+    type: int
+    default: 60
   message_bytes:
     description:
       - Longest message. A longer line is sent in parts that carry V(part="1/3"). The collector has to accept this
@@ -271,7 +278,7 @@ forwarder:
         last_error: null
         state_error: null
         sources:
-          access.log: {backlog_bytes: 0, files: 1}
+          access.log: {lines: 12, backlog_bytes: 0, files: 1}
 """
 
 from typing import Any

@@ -45,6 +45,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "ack_timeout": {"type": "int", "default": 30},
     "backoff_max": {"type": "int", "default": 60},
     "failback_seconds": {"type": "int", "default": 300},
+    "heartbeat_seconds": {"type": "int", "default": 60},
     "message_bytes": {"type": "int", "default": 8000},
     "queue": {
         "type": "dict",

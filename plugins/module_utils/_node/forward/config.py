@@ -15,7 +15,7 @@ from typing import Any
 
 STATE_NAME = "pve-audit/forward"
 RUNTIME_NAME = "pve-audit"
-LIMITS = ("resend_seconds", "ack_timeout", "backoff_max", "failback_seconds")
+LIMITS = ("resend_seconds", "ack_timeout", "backoff_max", "failback_seconds", "heartbeat_seconds")
 
 UNIT = """\
 # Written by the module pve.audit.remote_syslog; changes are overwritten.

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 SD_ID = "pveaudit@32473"
+# The source by which the forwarder says that it lives.
+HEARTBEAT = "heartbeat"
 MIN_PART = 512
 _NOT_NAME = re.compile(r"[^!-~]")
 _CONTROL = {code: f"#{code:03o}" for code in (*range(0x20), 0x7F)}

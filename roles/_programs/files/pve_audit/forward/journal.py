@@ -16,6 +16,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,8 @@ class JournalSource:
         self._acknowledged: tuple[str, int] = ("", 0)
         self._high_water: tuple[str, int] = ("", 0)
         self._retry_at = 0.0
-        self.newest = 0
+        self._idle = False
+        self._waiting_since = 0
 
     def open(self, position: Position, high_water: Position) -> None:
         self.close()
@@ -66,6 +68,8 @@ class JournalSource:
         self._read = self._acknowledged
         self._furthest = self._high_water
         self._complete = False
+        self._idle = False
+        self._waiting_since = 0
         self._retry_at = 0.0
 
     def next(self, now: float) -> SourceLine | None:
@@ -89,6 +93,7 @@ class JournalSource:
 
     def acknowledge(self, place: Any) -> None:
         self._acknowledged = place
+        self._waiting_since = 0 if place == self._read else place[1]
 
     def position(self) -> Position:
         cursor, micros = self._acknowledged
@@ -98,10 +103,12 @@ class JournalSource:
         return self._acknowledged[0] == self._high_water[0] or self._acknowledged[1] > self._high_water[1]
 
     def backlog(self) -> dict[str, Any]:
-        """`behind_seconds` is the age difference between the newest entry read and the last one acknowledged."""
+        """`behind_seconds` is the age of the oldest entry that waits, 0 at the end of the journal."""
         figures: dict[str, Any] = self.position()
-        if self.newest and figures:
-            figures["behind_seconds"] = max(0, self.newest - self._acknowledged[1]) / 1e6
+        if self._waiting_since:
+            figures["behind_seconds"] = max(0, time.time_ns() // 1000 - self._waiting_since) / 1e6
+        elif self._idle:
+            figures["behind_seconds"] = 0.0
         return figures
 
     def fileno(self) -> int | None:
@@ -140,8 +147,10 @@ class JournalSource:
         try:
             data = os.read(self.fileno() or 0, CHUNK)
         except BlockingIOError:
+            self._idle = self._following
             return
         if data:
+            self._idle = False
             self._lines.feed(data)
         else:
             self._ended(now)
@@ -152,7 +161,7 @@ class JournalSource:
         Raises OSError for the latter; it is started again after a while.
         """
         status = self._process.wait() if self._process is not None else 1
-        self._complete = status == 0 and not self._following
+        self._complete = self._idle = status == 0 and not self._following
         self.close()
         if not self._complete:
             self._retry_at = now + RESTART_SECONDS
@@ -172,12 +181,12 @@ class JournalSource:
         cursor, micros = str(entry.get("__CURSOR", "")), _number(entry.get("__REALTIME_TIMESTAMP"), 0)
         fresh, self._fresh = self._fresh, False
         before, self._read = self._read, (cursor, micros) if cursor else self._read
-        self.newest = max(self.newest, micros)
         if fresh and cursor == before[0]:
             return None
         if fresh and not self._spec.matches and is_gap(self._furthest, (cursor, micros)):
             self._lines.put_back(raw)
             return self._gap(micros)
+        self._waiting_since = self._waiting_since or micros
         return SourceLine(message_of(entry, self._node, filtered=bool(self._spec.matches)), self._read)
 
     def _gap(self, micros: int) -> SourceLine:

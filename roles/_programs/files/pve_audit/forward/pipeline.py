@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pve_audit.forward.file_source import FileSource
+from pve_audit.forward.heartbeat import Heartbeat
 from pve_audit.forward.journal import JournalSource
 from pve_audit.forward.link import Link, LinkError, explain
 from pve_audit.forward.relp import RelpError
@@ -61,14 +63,21 @@ class Pipeline:
         self._targets = targets
         self._node = config.node
         self._limits: Limits = config.limits
+        self._errors: dict[str, str] = {}
+        self._counts: Counter[str] = Counter()
         self._sources = make_sources(config, name)
+        if config.limits.heartbeat_seconds:
+            # First, so that it finds room in the window however much the others have to send.
+            beat = Heartbeat(
+                config.node, config.limits.heartbeat_seconds, tuple(self._sources), self._counts, self._errors
+            )
+            self._sources.insert(0, beat)
         self._state = State(Path(config.state_dir) / f"{name}.json", config.limits.resend_seconds)
         self._say = say
         self._stop = threading.Event()
         self._lost_at = time.monotonic()
         self._next_save = 0.0
         self._next_report = 0.0
-        self._errors: dict[str, str] = {}
         self._proved = False
         self.status = Status(name)
 
@@ -195,6 +204,7 @@ class Pipeline:
         for token in tokens:
             if isinstance(token, InFlight) and token.place is not None:
                 token.source.acknowledge(token.place)
+                self._counts[token.source.name] += 1
         if tokens:
             self._proved = True
             self.status.acknowledged += len(tokens)
@@ -234,7 +244,9 @@ class Pipeline:
             return
         self._next_report = now + REPORT_SECONDS
         self.status.sources = {
-            source.name: source.backlog() | ({"error": error} if (error := self._errors.get(source.name)) else {})
+            source.name: {"lines": self._counts[source.name]}
+            | source.backlog()
+            | ({"error": error} if (error := self._errors.get(source.name)) else {})
             for source in self._sources
         }
 

@@ -14,10 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pve_audit.wire import HEARTBEAT
+
 STATE_DIR = "/var/lib/pve-audit/forward"
 STATUS_FILE = "/run/pve-audit/forward.json"
 SHORTEST_FRAME = 2048
-RESERVED = ("journal", "forward")
+RESERVED = ("journal", "forward", HEARTBEAT)
+# Limits that may be 0: nothing is sent again, no heartbeat is sent.
+MAY_BE_ZERO = ("resend_seconds", "heartbeat_seconds")
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 _PEER = re.compile(r"[A-Za-z0-9.*:_-]+")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,32}")
@@ -80,6 +84,7 @@ class Limits:
     failback_seconds: float = 300.0
     save_seconds: float = 1.0
     poll_seconds: float = 1.0
+    heartbeat_seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +181,9 @@ def _file(data: Any, number: int) -> FileSpec:
     spec = FileSpec(fields.take("name", str), fields.take("path", str), fields.take("tag", str, ""))
     fields.end()
     if not _NAME.fullmatch(spec.name) or spec.name in RESERVED:
-        raise ConfigError(f"a file's name must be {_LETTERS}, and not {' or '.join(RESERVED)}, not {spec.name!r}")
+        raise ConfigError(
+            f"a file's name must be {_LETTERS}, and not {', '.join(RESERVED[:-1])} or {RESERVED[-1]}, not {spec.name!r}"
+        )
     if not _PATH.fullmatch(spec.path):
         raise ConfigError(f"the path of the file {spec.name} {_PATH_RULE}, not {spec.path!r}")
     if spec.tag and not _NAME.fullmatch(spec.tag):
@@ -195,10 +202,9 @@ def _limits(data: Any) -> Limits:
     }
     fields.end()
     for name, value in values.items():
-        if value <= 0 and name != "resend_seconds":
-            raise ConfigError(f"limits.{name} must be more than 0, not {value}")
-    if values["resend_seconds"] < 0:
-        raise ConfigError(f"limits.resend_seconds must not be negative, not {values['resend_seconds']}")
+        if value < 0 or (value == 0 and name not in MAY_BE_ZERO):
+            least = "not be negative" if name in MAY_BE_ZERO else "be more than 0"
+            raise ConfigError(f"limits.{name} must {least}, not {value}")
     if values["frame_bytes"] < SHORTEST_FRAME:
         least = f"must be at least {SHORTEST_FRAME} bytes"
         raise ConfigError(f"the longest message (limits.frame_bytes) {least}, not {values['frame_bytes']}")

@@ -31,6 +31,7 @@ QUICK = {
     "resend_seconds": 0.5,
     "save_seconds": 0.05,
     "poll_seconds": 0.02,
+    "heartbeat_seconds": 0,
 }
 NUMBER = re.compile(rb"numbered message (\d+) of")
 

@@ -1,0 +1,86 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real forwarder against a strict collector: beats come while nothing else does, and a wiped one is another."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pve_audit.wire import ArchivedLine, parse_line
+from tests.forward.harness import Forwarder, wait_for
+from tests.forward.strict_relp import StrictRelp
+
+
+@pytest.fixture
+def relp() -> Iterator[StrictRelp]:
+    made = StrictRelp()
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def start(tmp_path: Path, relp: StrictRelp) -> Iterator[Callable[[], Forwarder]]:
+    """Starts the forwarder of one node, again and again."""
+    target = {"host": "127.0.0.1", "port": relp.port, "tls": False}
+    made: list[Forwarder] = []
+
+    def begin() -> Forwarder:
+        limits = {"heartbeat_seconds": 0.2, "save_seconds": 0.05}
+        made.append(Forwarder(tmp_path / "node", {"targets": [target], "limits": limits}))
+        made[-1].start()
+        return made[-1]
+
+    yield begin
+    for one in made:
+        one.end(signal.SIGTERM)
+
+
+def beats(relp: StrictRelp) -> list[ArchivedLine]:
+    found = [parse_line(raw) for raw in relp.messages]
+    return [line for line in found if line is not None and line.params["source"] == "heartbeat"]
+
+
+def names(relp: StrictRelp) -> list[str]:
+    return list(dict.fromkeys(line.params["state"] for line in beats(relp)))
+
+
+def test_beats_come_while_nothing_else_does_and_end_with_the_forwarder(
+    relp: StrictRelp, start: Callable[[], Forwarder]
+) -> None:
+    forwarder = start()
+    assert wait_for(lambda: len(beats(relp)) >= 3, 20), forwarder.output()
+    assert len(beats(relp)) == len(relp.messages)
+    forwarder.end(signal.SIGTERM)
+    seen = len(relp.messages)
+    time.sleep(1)
+    assert len(relp.messages) == seen
+    again = start()
+    assert wait_for(lambda: len(beats(relp)) >= seen + 2, 20), again.output()
+    assert [int(line.params["beat"]) for line in beats(relp)] == list(range(1, len(beats(relp)) + 1))
+    assert len(names(relp)) == 1
+    assert relp.mistakes == []
+
+
+def test_a_wiped_forwarder_begins_anew(relp: StrictRelp, start: Callable[[], Forwarder]) -> None:
+    forwarder = start()
+    assert wait_for(lambda: len(beats(relp)) >= 2, 20), forwarder.output()
+    forwarder.end(signal.SIGKILL)
+    shutil.rmtree(forwarder.state_dir)
+    start()
+    assert wait_for(lambda: len(names(relp)) == 2, 20)
+    assert beats(relp)[-1].params["beat"] in ("1", "2")
+
+
+def test_a_backlog_does_not_keep_beats_waiting(relp: StrictRelp, start: Callable[[], Forwarder]) -> None:
+    relp.plan.late = 0.01
+    forwarder = start()
+    forwarder.feed(1000)
+    assert wait_for(lambda: len(beats(relp)) >= 6, 30), forwarder.output()
+    assert len(relp.messages) < 1000
