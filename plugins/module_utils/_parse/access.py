@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Lines of pveproxy's access.log.
 
-`CLIENT - USER [DD/MM/YYYY:HH:MM:SS +ZZZZ] "REQUEST" STATUS LENGTH`. The client chooses every
-byte of REQUEST but a line end, so a line is read from both ends. Source: pve-http-server PVE/APIServer/AnyEvent.pm
+`CLIENT - USER [DD/MM/YYYY:HH:MM:SS +ZZZZ] "REQUEST" STATUS LENGTH`. The client chooses every byte of
+REQUEST but a line end, so a line is read from both ends. Source: pve-http-server PVE/APIServer/AnyEvent.pm
 (log_request, push_request_header).
 """
 

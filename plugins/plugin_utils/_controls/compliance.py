@@ -52,13 +52,16 @@ def compliance_rows(
         raise InputError(
             f"the controls or the rows of the drift report have not the right shape: {error!r} is missing or wrong"
         ) from None
-    known = {control["id"] for control in controls}
-    if unknown := sorted(set(states) - known - {_ALL}):
-        raise InputError(f"the drift report has the control {unknown[0]}, which the mapping does not know: add it")
+    _refuse_unknown({*states} - {control["id"] for control in controls} - {_ALL})
     for row, control in zip(table, controls, strict=True):
         if control["per"] == "drift":
             _add_lost(row, states.get(_ALL, []))
     return table
+
+
+def _refuse_unknown(controls: set[str]) -> None:
+    if controls:
+        raise InputError(f"the drift report has the control {min(controls)}, which the mapping does not know: add it")
 
 
 def _states(rows: Sequence[Mapping[str, Any]], fresh: bool) -> dict[str, list[dict[str, str]]]:

@@ -33,12 +33,9 @@ def compare(records: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str
     """
     try:
         known = {str(record["node"]): record for record in records}
-        rows = [
-            _row(str(node["node"]), control, known.get(str(node["node"])))
-            for node in expected
-            for control in node["controls"]
-        ]
-        controls = {str(one["id"]): str(one["title"]) for node in expected for one in node["controls"]}
+        wanted = [(str(node["node"]), control) for node in expected for control in node["controls"]]
+        rows = [_row(node, control, known.get(node)) for node, control in wanted]
+        controls = {str(control["id"]): str(control["title"]) for _node, control in wanted}
         nodes = [str(node["node"]) for node in expected]
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"a record of the drift check has not the right shape: {error}") from error
@@ -73,22 +70,29 @@ def _row(node: str, control: Mapping[str, Any], record: Mapping[str, Any] | None
     }
     check = next((one for one in (record or {}).get("checks", []) if one["id"] == control["id"]), None)
     if check is None:
-        if record is None or record.get("unreachable"):
-            return row | {"state": "unknown", "reason": "unreachable", "message": "the host did not answer"}
-        return row | {"state": "unknown", "reason": "not_checked", "message": "the control was not checked"}
+        silent = record is None or record.get("unreachable")
+        return row | (_UNREACHABLE if silent else _NOT_CHECKED)
     if check["state"] == "off":
         return row | {"state": "off", "reason": ""}
-    changes = list(changes_of(check["results"]))
-    row["changes"] = changes
-    # What was found before the host or a task gave up is certain.
+    row["changes"] = list(changes_of(check["results"]))
+    return row | _outcome(check, bool(row["changes"]))
+
+
+_UNREACHABLE = {"state": "unknown", "reason": "unreachable", "message": "the host did not answer"}
+_NOT_CHECKED = {"state": "unknown", "reason": "not_checked", "message": "the control was not checked"}
+
+
+def _outcome(check: Mapping[str, Any], changes: bool) -> dict[str, str]:
+    """State, reason and message of a check. What was found before the host or a task gave up is certain."""
+    results = check["results"].values()
     found = "drift" if changes else "unknown"
-    if any(_lost(result) for result in check["results"].values()):
-        return row | {"state": found, "reason": "unreachable", "message": "the host stopped answering"}
+    if any(_lost(result) for result in results):
+        return {"state": found, "reason": "unreachable", "message": "the host stopped answering"}
     if check["state"] == "failed":
-        return row | {"state": found, "reason": "failed", "message": str(check.get("message", ""))}
-    if not any("changed" in result or "results" in result for result in check["results"].values()):
-        return row | {"state": "unknown", "reason": "not_checked", "message": "no task of the control was run"}
-    return row | {"state": "drift" if changes else "ok", "reason": ""}
+        return {"state": found, "reason": "failed", "message": str(check.get("message", ""))}
+    if not any("changed" in result or "results" in result for result in results):
+        return _NOT_CHECKED | {"message": "no task of the control was run"}
+    return {"state": "drift" if changes else "ok", "reason": ""}
 
 
 def changes_of(results: Mapping[str, Any]) -> Iterator[dict[str, str]]:
