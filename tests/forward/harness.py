@@ -156,9 +156,10 @@ class Forwarder:
         temporary.write_text(f"{newest} {oldest}", encoding="ascii")
         temporary.replace(self._feed)
 
-    def start(self) -> None:
-        """Start it."""
+    def start(self, **variables: str) -> None:
+        """Start it, with more environment variables."""
         environment = {"PATH": os.environ["PATH"], "PVE_AUDIT_FEED": str(self._feed), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment |= variables
         command = [sys.executable, "-I", str(PROGRAM), "forward", "--config", str(self.config)]
         with (self.directory / "output").open("ab") as output:
             self._process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)

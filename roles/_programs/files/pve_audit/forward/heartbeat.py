@@ -12,12 +12,21 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from pve_audit.forward.source import Position, Source, SourceLine
+from pve_audit.forward.source import Position, SourceLine
 from pve_audit.wire import HEARTBEAT, Message
 
 LONGEST_ERROR = 100
+
+
+class Reporting(Protocol):
+    """What is said of a source."""
+
+    name: str
+
+    def backlog(self) -> dict[str, Any]:
+        """Figures."""
 
 
 class Heartbeat:
@@ -29,7 +38,12 @@ class Heartbeat:
     name = HEARTBEAT
 
     def __init__(
-        self, node: str, seconds: float, sources: Sequence[Source], counts: Mapping[str, int], errors: Mapping[str, str]
+        self,
+        node: str,
+        seconds: float,
+        sources: Sequence[Reporting],
+        counts: Mapping[str, int],
+        errors: Mapping[str, str],
     ) -> None:
         self._node = node
         self._seconds = seconds
@@ -59,18 +73,19 @@ class Heartbeat:
         self._beat += 1
         figures = {source.name: self._figures(source) for source in self._sources}
         behind = max((self._behind(name, one, now) for name, one in figures.items()), default=0.0)
+        broken = tuple(self._errors)  # in one step: another thread changes it
         params = {
             "state": self._state,
             "beat": str(self._beat),
             "every": f"{self._seconds:g}",
             "behind": f"{behind:.0f}",
-            "broken": ",".join(sorted(self._errors)),
+            "broken": ",".join(sorted(broken)),
         }
         text = json.dumps(figures, sort_keys=True)
         micros = time.time_ns() // 1000
         return SourceLine(Message(self._node, self.name, text, micros, "pve-audit-forward", params=params), self._beat)
 
-    def _figures(self, source: Source) -> dict[str, Any]:
+    def _figures(self, source: Reporting) -> dict[str, Any]:
         error = self._errors.get(source.name)
         return {
             "lines": self._counts.get(source.name, 0),

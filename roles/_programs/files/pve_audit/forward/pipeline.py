@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pve_audit.forward import worker
 from pve_audit.forward.file_source import FileSource
 from pve_audit.forward.heartbeat import Heartbeat
 from pve_audit.forward.journal import JournalSource
@@ -24,11 +25,14 @@ from pve_audit.forward.relp import RelpError
 from pve_audit.forward.settings import Config, ConfigError, Limits, Target
 from pve_audit.forward.source import Source
 from pve_audit.forward.state import State
+from pve_audit.forward.worker import Worker
 from pve_audit.wire import encode
 
 TURN = 32
 DRAIN_SECONDS = 5.0
 REPORT_SECONDS = 1.0
+# A source that did not move for so long is no longer waited for: the watchdog then ends the service.
+HANGING_SECONDS = 120.0
 # say(severity, key, text): one key is not said again and again.
 Say = Callable[[int, str, str], None]
 
@@ -52,7 +56,7 @@ class Status:
 class InFlight:
     """Whose line a frame is, for when it is acknowledged; `place` is None for all but the last part of a line."""
 
-    source: Source
+    source: Worker
     place: Any
 
 
@@ -65,13 +69,14 @@ class Pipeline:
         self._limits: Limits = config.limits
         self._errors: dict[str, str] = {}
         self._counts: Counter[str] = Counter()
-        self._sources = make_sources(config, name)
+        poll = config.limits.poll_seconds
+        self._sources = [Worker(source, poll) for source in make_sources(config, name)]
         if config.limits.heartbeat_seconds:
             # First, so that it finds room in the window however much the others have to send.
             beat = Heartbeat(
                 config.node, config.limits.heartbeat_seconds, tuple(self._sources), self._counts, self._errors
             )
-            self._sources.insert(0, beat)
+            self._sources.insert(0, Worker(beat, poll))
         self._state = State(Path(config.state_dir) / f"{name}.json", config.limits.resend_seconds)
         self._say = say
         self._stop = threading.Event()
@@ -79,11 +84,19 @@ class Pipeline:
         self._next_save = 0.0
         self._next_report = 0.0
         self._proved = False
+        self._moved = time.monotonic()
         self.status = Status(name)
 
     def stop(self) -> None:
         """Ask the pipeline to end."""
         self._stop.set()
+
+    def stands_still(self, now: float) -> str | None:
+        """A sentence when the pipeline or one of its sources has not moved for HANGING_SECONDS."""
+        for source in self._sources:
+            if source.hangs_for(now) > HANGING_SECONDS:
+                return f"the source {source.name} hangs"
+        return f"the pipeline {self.status.name} hangs" if now - self._moved > HANGING_SECONDS else None
 
     def run(self) -> None:
         """Until stopped. Errors of the network and of files are waited out, never raised."""
@@ -93,6 +106,7 @@ class Pipeline:
         pause, backoff, turn = 0.0, 0.0, 0
         while not self._stop.wait(pause):
             self._proved = False
+            self._moved = time.monotonic()
             target = self._targets[turn]
             try:
                 self._session(target, Link.connect(target, self._limits))
@@ -126,24 +140,26 @@ class Pipeline:
             now = time.monotonic()
             self._lost_at = max(min(link.heard, now), now - self._limits.ack_timeout)
             link.close(polite=self._stop.is_set())
-            self._record(now)
+            for source in self._sources:
+                source.end()
             for source in self._sources:
                 source.close()
+            self._record(now)
             self.status.in_flight = 0
 
     def _pump(self, link: Link, target: Target) -> None:
         started = time.monotonic()
         deadline = float("inf")
         while True:
-            now = time.monotonic()
+            now = self._moved = time.monotonic()
             stopping = self._stop.is_set()
             if stopping:
                 deadline = min(deadline, now + DRAIN_SECONDS)
                 if not link.window or now > deadline:
                     return
-            more = not stopping and self._fill(link, now)
+            more = not stopping and self._fill(link)
             link.flush()
-            self._acknowledge(link.acknowledged(), now)
+            self._acknowledge(link.acknowledged())
             if link.silent_for(now) > self._limits.ack_timeout:
                 raise LinkError(f"no acknowledgement for {self._limits.ack_timeout:.0f} s")
             if now - started > self._limits.failback_seconds and target is not self._targets[0]:
@@ -151,13 +167,14 @@ class Pipeline:
                 if self._first_target_is_back():
                     return
             self._proved = self._proved or now - started > self._limits.backoff_max
+            self._record(now)
             self._save()
             self._report(link, now)
             self._wait(link, reading=link.room and not stopping, more=more)
 
     def _wait(self, link: Link, reading: bool, more: bool) -> None:
         """Until the collector answers, or a source has something while `reading`; not at all while there is `more`."""
-        numbers = [number for source in self._sources if (number := source.fileno()) is not None]
+        numbers = [source.fileno() for source in self._sources]
         link.wait(numbers if reading else [], 0.0 if more else min(0.5, self._limits.poll_seconds))
 
     def _first_target_is_back(self) -> bool:
@@ -168,26 +185,30 @@ class Pipeline:
         self._proved = True
         return True
 
-    def _fill(self, link: Link, now: float) -> bool:
+    def _fill(self, link: Link) -> bool:
         """Send some lines of each source in turn; whether there may be more at once."""
         more = False
         for source in self._sources:
             for _count in range(TURN):
                 if not link.room:
                     return False
-                if not self._send_next(link, source, now):
+                if not self._send_next(link, source):
                     break
             else:
                 more = True
         return more
 
-    def _send_next(self, link: Link, source: Source, now: float) -> bool:
+    def _send_next(self, link: Link, source: Worker) -> bool:
         """Send one line; a source that cannot be read is mentioned, and does not stop the others."""
         try:
-            line = source.next(now)
+            line = source.next()
         except OSError as error:
             self._errors[source.name] = str(error)
             self._say(3, f"source {source.name}", f"the source {source.name} cannot be read: {error}")
+            return False
+        if line is None and source.hangs_for(time.monotonic()) > worker.SLOW_SECONDS:
+            self._errors[source.name] = "it hangs"
+            self._say(3, f"source {source.name}", f"the source {source.name} hangs: nothing is read from it any more")
             return False
         self._errors.pop(source.name, None)
         if line is None:
@@ -200,7 +221,7 @@ class Pipeline:
         link.send("syslog", last, InFlight(source, line.place))
         return True
 
-    def _acknowledge(self, tokens: list[object], now: float) -> None:
+    def _acknowledge(self, tokens: list[object]) -> None:
         for token in tokens:
             if isinstance(token, InFlight) and token.place is not None:
                 token.source.acknowledge(token.place)
@@ -209,15 +230,14 @@ class Pipeline:
             self._proved = True
             self.status.acknowledged += len(tokens)
             self.status.last_acknowledged = time.time()
-            self._record(now)
 
     def _record(self, now: float) -> None:
         """Hand the acknowledged positions to the state; a source that repeats old lines keeps its old best."""
         high_water = self._state.high_water
-        positions = {
-            source.name: source.position() if source.caught_up() else high_water.get(source.name, {})
-            for source in self._sources
-        }
+        positions = {}
+        for source in self._sources:
+            position, caught_up, _figures = source.published()
+            positions[source.name] = position if caught_up else high_water.get(source.name, {})
         self._state.record(positions, now)
 
     def _save(self, force: bool = False) -> None:
@@ -243,12 +263,11 @@ class Pipeline:
         if now < self._next_report:
             return
         self._next_report = now + REPORT_SECONDS
-        self.status.sources = {
-            source.name: {"lines": self._counts[source.name]}
-            | source.backlog()
-            | ({"error": error} if (error := self._errors.get(source.name)) else {})
-            for source in self._sources
-        }
+        self.status.sources = {source.name: self._figures(source) for source in self._sources}
+
+    def _figures(self, source: Worker) -> dict[str, Any]:
+        error = self._errors.get(source.name)
+        return {"lines": self._counts[source.name]} | source.backlog() | ({"error": error} if error else {})
 
 
 def make_sources(config: Config, pipeline: str) -> list[Source]:

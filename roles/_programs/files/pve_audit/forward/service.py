@@ -21,10 +21,13 @@ from pve_audit import VERSION
 from pve_audit.files import exclusive_lock, write_atomic
 from pve_audit.forward.pipeline import Pipeline, make_pipelines
 from pve_audit.forward.settings import Config, ConfigError, load
+from pve_audit.forward.watchdog import notify
 
 REPEAT_SECONDS = 600.0
 CONTROL = dict.fromkeys((*range(0x20), 0x7F), " ")
 STATUS_SECONDS = 2.0
+# Shorter than TimeoutStopSec of the unit.
+STOP_SECONDS = 20.0
 
 
 class Voice:
@@ -80,24 +83,36 @@ def write_status(config: Config, pipelines: Sequence[Pipeline]) -> None:
     write_atomic(Path(config.status_file), json.dumps(status).encode(), durable=False)
 
 
-def serve(config: Config, voice: Voice) -> int:
-    """Run until SIGTERM or SIGINT. Returns the exit status."""
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: ended.set())
+def serve(config: Config, voice: Voice, ended: threading.Event) -> int:
+    """Run until `ended`. Returns the exit status."""
     pipelines = make_pipelines(config, voice.say)
-    threads = [threading.Thread(target=pipeline.run, name=pipeline.status.name) for pipeline in pipelines]
+    # What hangs in the kernel cannot be ended, and must not keep the service from ending.
+    threads = [threading.Thread(target=one.run, name=one.status.name, daemon=True) for one in pipelines]
     for thread in threads:
         thread.start()
+    notify("READY=1", "WATCHDOG=1")
     while not ended.wait(STATUS_SECONDS) and all(thread.is_alive() for thread in threads):
         _status(config, pipelines, voice)
+        _watch(pipelines, voice)
     failed = not ended.is_set()
+    notify("STOPPING=1")
     for pipeline in pipelines:
         pipeline.stop()
+    deadline = time.monotonic() + STOP_SECONDS
     for thread in threads:
-        thread.join()
+        thread.join(max(0.0, deadline - time.monotonic()))
     _status(config, pipelines, voice)
     return 1 if failed else 0
+
+
+def _watch(pipelines: Sequence[Pipeline], voice: Voice) -> None:
+    """Feed the watchdog as long as everything moves."""
+    now = time.monotonic()
+    still = [sentence for one in pipelines if (sentence := one.stands_still(now)) is not None]
+    for sentence in still:
+        voice.say(2, sentence, f"{sentence}: the watchdog will start the service anew")
+    if not still:
+        notify("WATCHDOG=1")
 
 
 def _status(config: Config, pipelines: Sequence[Pipeline], voice: Voice) -> None:
@@ -126,4 +141,7 @@ def main(arguments: list[str]) -> int:
         except ConfigError as error:
             print(error, file=sys.stderr)
             return 1
-        return serve(config, voice)
+        ended = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: ended.set())
+        return serve(config, voice, ended)

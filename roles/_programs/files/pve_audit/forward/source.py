@@ -36,7 +36,7 @@ class Source(Protocol):
         """Start reading after `position`. `high_water` is the furthest that was ever acknowledged, there or later."""
 
     def next(self, now: float) -> SourceLine | None:
-        """The next line, or None when there is none at present. Never blocks."""
+        """The next line, or None when there is none at present. Waits for nothing but disks."""
 
     def acknowledge(self, place: Any) -> None:
         """The collector has everything up to this place, which came with a line."""
