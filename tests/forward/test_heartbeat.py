@@ -1,18 +1,26 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The real forwarder against a strict collector: beats come while nothing else does, and a wiped one is another."""
+"""The real forwarder against a strict collector: beats come while nothing else does, and a wiped one is another.
+
+What the collector makes of it is judged on the archive that its writer writes of these lines.
+"""
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pve_audit.collector.settings import Settings
+from pve_audit.collector.silence import silence
+from pve_audit.collector.writer import Writer
 from pve_audit.wire import ArchivedLine, parse_line
 from tests.forward.harness import Forwarder, wait_for
 from tests.forward.strict_relp import StrictRelp
@@ -84,3 +92,33 @@ def test_a_backlog_does_not_keep_beats_waiting(relp: StrictRelp, start: Callable
     forwarder.feed(1000)
     assert wait_for(lambda: len(beats(relp)) >= 6, 30), forwarder.output()
     assert len(relp.messages) < 1000
+
+
+def test_the_collector_notices(relp: StrictRelp, start: Callable[[], Forwarder], tmp_path: Path) -> None:
+    places: dict[str, Any] = {name: str(tmp_path / name) for name in ("archive", "state", "rejected", "runtime")}
+    for place in places.values():
+        Path(place).mkdir()
+    settings = Settings(**places, listeners={"relp-pve1": "pve1"})
+    writer = Writer(settings)
+    written = 0
+
+    def verdicts(later: float = 0.0, accept: list[str] | None = None) -> list[str]:
+        nonlocal written
+        for raw in relp.messages[written:]:
+            writer.take(json.dumps({"input": "relp-pve1", "address": "127.0.0.1", "raw": raw.decode()}).encode())
+            written += 1
+        return [one["verdict"] for one in silence(settings, time.time() + later, accept or [])["findings"]]
+
+    assert verdicts() == ["never"]
+    forwarder = start()
+    assert wait_for(lambda: len(beats(relp)) >= 2, 20), forwarder.output()
+    assert verdicts() == []
+    forwarder.end(signal.SIGTERM)
+    assert verdicts(later=500) == []
+    assert verdicts(later=601) == ["silent"]
+    shutil.rmtree(forwarder.state_dir)
+    start()
+    assert wait_for(lambda: len(names(relp)) == 2, 20)
+    assert verdicts() == ["restarted"]
+    assert verdicts(accept=["pve1"]) == []
+    writer.close()

@@ -12,10 +12,11 @@ import sys
 import syslog
 import time
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pve_audit.collector import check, close, disk, gaps, refused, retain, writer
+from pve_audit.collector import check, close, disk, gaps, refused, retain, silence, writer
 from pve_audit.collector.manifest import ManifestError
 from pve_audit.collector.settings import DEFAULT_PATH, Settings, SettingsError, load
 from pve_audit.files import exclusive_lock
@@ -119,26 +120,32 @@ def _disk(settings: Settings, _options: argparse.Namespace) -> tuple[int, dict[s
 
 
 def _gaps(settings: Settings, options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
-    tally = gaps.read_archive(
-        Path(options.archive or settings.archive), set(options.node), options.since, options.until
-    )
+    since = options.since
+    if options.days is not None:
+        since = (datetime.now(UTC).date() - timedelta(days=options.days)).isoformat()
+    tally = gaps.read_archive(Path(options.archive or settings.archive), set(options.node), since, options.until)
     result = gaps.report(tally)
     sentences = []
-    for one in result["journals"]:
+    for one in _worth_telling(result["journals"], options):
         kind = "missing" if not one["filtered"] else "not sent by choice"
         runs = ", ".join(f"{start:x}-{end:x}" for start, end in one["missing"][:20])
         span = f"entries {one['first']:x} to {one['last']:x}, {one['duplicates']} twice"
         sentences.append(
             f"{one['node']} journal {one['journal']}: {span}, {one['missing_count']} {kind} {runs}".rstrip()
         )
-    for one in result["files"]:
+    for one in _worth_telling(result["files"], options):
         runs = ", ".join(f"{start}-{end}" for start, end in one["missing"][:20])
         span = f"bytes from {one['first']}, {one['lines']} lines, {one['duplicates']} twice"
         lost = f"{one['missing_bytes']} bytes missing {runs}".rstrip()
         sentences.append(f"{one['node']} {one['source']} inode {one['inode']}: {span}, {lost}")
-    verdict = "complete" if result["complete"] else "NOT complete"
-    sentences.append(f"{result['lines']} lines, {result['unreadable']} unreadable: {verdict}")
+    level, verdict = ("", "complete") if result["complete"] else (ERROR, "NOT complete")
+    sentences.append(f"{level}{result['lines']} lines, {result['unreadable']} unreadable: {verdict}")
     return (0 if result["complete"] else 1), result, sentences
+
+
+def _worth_telling(found: list[dict[str, Any]], options: argparse.Namespace) -> list[dict[str, Any]]:
+    """All of it to a person; to the journal, what lacks something."""
+    return [one for one in found if not options.journal or one["missing"] or one["missing_parts"]]
 
 
 def _refused(settings: Settings, options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
@@ -164,6 +171,17 @@ def _refused(settings: Settings, options: argparse.Namespace) -> tuple[int, dict
     return 0, result, sentences or ["nobody was refused"]
 
 
+def _silence(settings: Settings, options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
+    result = silence.silence(settings, time.time(), options.accept)
+    sentences = [f"{ERROR}{one['node']}: {one['message']}" for one in result["findings"]]
+    if not options.journal:
+        for one in result["rows"]:
+            source = f"{one['node']} {one['source']}".strip()
+            when = f"last line {one['received']}, {one['age_seconds']} s ago" if one["received"] else "no line"
+            sentences.append(f"{source}: {when}: {one['verdict']}")
+    return (0 if result["ok"] else 1), result, sentences or ["no node is silent"]
+
+
 _COMMANDS: dict[str, Command] = {
     "protect": _protect,
     "close-day": _close_day,
@@ -173,6 +191,7 @@ _COMMANDS: dict[str, Command] = {
     "gaps": _gaps,
     "holes": _gaps,  # its former name
     "refused": _refused,
+    "silence": _silence,
 }
 
 
@@ -206,8 +225,14 @@ def _parser() -> argparse.ArgumentParser:
     missing = command("gaps", "which lines never came", "holes")
     missing.add_argument("--archive", help="another directory than that of the settings")
     missing.add_argument("--node", action="append", default=[])
-    missing.add_argument("--since", default="", metavar="DATE")
+    period = missing.add_mutually_exclusive_group()
+    period.add_argument("--since", default="", metavar="DATE")
+    period.add_argument("--days", type=int, help="so many past days, and today")
     missing.add_argument("--until", default="", metavar="DATE")
+    quiet = command("silence", "which node has fallen silent, began anew or is behind")
+    quiet.add_argument(
+        "--accept", action="append", default=[], metavar="NODE", help="a forwarder that began anew is known from now on"
+    )
     tried = command("refused", "who was not let in")
     tried.add_argument("--since", default="-7d", help="as journalctl takes it, for instance --since=-1h")
     tried.add_argument("--stdin", action="store_true", help="read rsyslogd's messages from the standard input")

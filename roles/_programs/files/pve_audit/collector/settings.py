@@ -24,6 +24,7 @@ class SettingsError(Exception):
 class Settings:
     """`listeners` maps the name of an rsyslog input to the node whose certificate is the only one it lets in.
 
+    `silence_sources` are sources that never rest for more minutes than this on a node that lives.
     Days are whole days (UTC), disk thresholds per cent used, sizes bytes, times seconds.
     """
 
@@ -45,6 +46,8 @@ class Settings:
     retention_kept_days: int = 30
     disk_warn_percent: int = 80
     disk_critical_percent: int = 90
+    silence_minutes: float = 10
+    silence_sources: dict[str, float] = field(default_factory=lambda: {"journal": 60})
 
     @property
     def manifest(self) -> Path:
@@ -73,6 +76,9 @@ def parse(data: Any) -> Settings:
         raise SettingsError(f"these nodes cannot be the names of directories: {', '.join(wrong)}")
     if settings.compression not in ("gzip", "xz"):
         raise SettingsError(f"compression must be gzip or xz, not {settings.compression!r}")
+    minutes = [settings.silence_minutes, *settings.silence_sources.values()]
+    if not all(type(one) in (int, float) and one > 0 for one in minutes):
+        raise SettingsError("silence_minutes and silence_sources must be minutes, more than 0")
     if settings.retention_days < max(1, settings.retention_minimum_days):
         raise SettingsError("retention_days must not be less than retention_minimum_days")
     return settings

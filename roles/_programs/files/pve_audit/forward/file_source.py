@@ -120,10 +120,14 @@ class FileSource:
         return all(self._acknowledged[key] >= offset for key, offset in wanted.items() if key in self._files)
 
     def backlog(self) -> dict[str, Any]:
-        """Bytes not yet acknowledged; of a compressed file the compressed size is all that is known."""
+        """Bytes not yet acknowledged; of a compressed file the compressed size is all that is known.
+
+        `missing` is told of a file that is not there; the forwarder waits for it.
+        """
         waiting = sum(max(0, file.size - self._acknowledged.get(key, 0)) for key, file in self._files.items())
         figures = {"backlog_bytes": waiting, "files": len(self._files) + len(self._done)}
-        return figures | self._refused.figures()
+        missing = {"missing": True} if self._pattern is None and not os.path.lexists(self._spec.path) else {}
+        return figures | missing | self._refused.figures()
 
     def fileno(self) -> int | None:
         return None

@@ -73,13 +73,13 @@ class Heartbeat:
         self._beat += 1
         figures = {source.name: self._figures(source) for source in self._sources}
         behind = max((self._behind(name, one, now) for name, one in figures.items()), default=0.0)
-        broken = tuple(self._errors)  # in one step: another thread changes it
         params = {
             "state": self._state,
             "beat": str(self._beat),
             "every": f"{self._seconds:g}",
             "behind": f"{behind:.0f}",
-            "broken": ",".join(sorted(broken)),
+            "broken": ",".join(sorted(name for name, one in figures.items() if "error" in one or "refused" in one)),
+            "missing": ",".join(sorted(name for name, one in figures.items() if "missing" in one)),
         }
         text = json.dumps(figures, sort_keys=True)
         micros = time.time_ns() // 1000
@@ -87,11 +87,10 @@ class Heartbeat:
 
     def _figures(self, source: Reporting) -> dict[str, Any]:
         error = self._errors.get(source.name)
-        return {
-            "lines": self._counts.get(source.name, 0),
-            **source.backlog(),
-            **({"error": error[:LONGEST_ERROR]} if error else {}),
-        }
+        figures = {"lines": self._counts.get(source.name, 0), **source.backlog()}
+        if "refused" in figures:
+            figures["refused"] = len(figures["refused"])
+        return figures | ({"error": error[:LONGEST_ERROR]} if error else {})
 
     def _behind(self, name: str, figures: Mapping[str, Any], now: float) -> float:
         """Seconds: of the journal the age of what waits, of files the time since their backlog moved or was empty."""

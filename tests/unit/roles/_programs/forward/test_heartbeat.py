@@ -43,7 +43,9 @@ SHOWN = [
     ([Shown("journal", behind_seconds=0.4)], {}, "0", ""),
     ([Shown("journal", behind_seconds=61.6), Shown("access.log", backlog_bytes=0)], {}, "62", ""),
     ([Shown("access.log", backlog_bytes=7)], {}, "0", ""),
-    ([Shown("access.log", backlog_bytes=0)], {"access.log": "x" * 999, "tasks": "no"}, "0", "access.log,tasks"),
+    ([Shown("access.log", backlog_bytes=0)], {"access.log": "x" * 999, "tasks": "no"}, "0", "access.log"),
+    ([Shown("access.log", backlog_bytes=0, refused=[{"path": "/x" * 999}])], {}, "0", "access.log"),
+    ([Shown("proof", missing=True)], {}, "0", ""),
 ]
 
 
@@ -57,6 +59,7 @@ def test_the_first_beat(sources: list[Shown], errors: dict[str, str], behind: st
         "60",
     )
     assert (message.params["behind"], message.params["broken"]) == (behind, broken)
+    assert message.params["missing"] == ",".join(one.name for one in sources if "missing" in one.figures)
     assert set(json.loads(message.text)) == {one.name for one in sources}
     assert len(message.text) < 400
 
