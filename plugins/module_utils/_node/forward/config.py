@@ -17,15 +17,31 @@ STATE_NAME = "pve-audit/forward"
 RUNTIME_NAME = "pve-audit"
 LIMITS = ("resend_seconds", "ack_timeout", "backoff_max", "failback_seconds", "heartbeat_seconds")
 
+# What a program that reads logs has no business with; /root and /home are hidden by ProtectHome.
+SECRETS = (
+    "/etc/shadow",
+    "/etc/shadow-",
+    "/etc/gshadow",
+    "/etc/gshadow-",
+    "/etc/ssh",
+    "/etc/ssl/private",
+    "/etc/corosync",
+    "/etc/pve/priv",
+    "/var/lib/pve-cluster",
+)
+
 UNIT = """\
 # Written by the module pve.audit.remote_syslog; changes are overwritten.
 [Unit]
 Description=Send the journal and log files to the log collector
-After=network.target systemd-journald.service
+After=network.target systemd-journald.service pve-cluster.service
 StartLimitIntervalSec=0
 
 [Service]
-Type=exec
+Type=notify
+NotifyAccess=main
+# The program says that it moves only while all of its sources and links do.
+WatchdogSec=180
 ExecStart=/usr/bin/python3 -I -B {program} forward --config {config}
 SyslogIdentifier=pve-audit-forward
 X-ProgramSHA256={digest}
@@ -37,18 +53,23 @@ StateDirectory={state}
 StateDirectoryMode=0700
 RuntimeDirectory={runtime}
 RuntimeDirectoryPreserve=yes
-# It reads what only root may read, and writes only into the two directories above.
+# As root, since it reads the whole journal, the files of www-data and the key of its certificate, and writes only into
+# the two directories above. It may read everything but what is named here, and change nothing.
 CapabilityBoundingSet=CAP_DAC_READ_SEARCH
+InaccessiblePaths={secrets}
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
 PrivateDevices=yes
+PrivateMounts=yes
 ProtectClock=yes
 ProtectControlGroups=yes
 ProtectHostname=yes
+ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
+ProtectProc=invisible
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
 RestrictNamespaces=yes
 RestrictRealtime=yes
@@ -57,6 +78,8 @@ LockPersonality=yes
 MemoryDenyWriteExecute=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
 
 [Install]
 WantedBy=multi-user.target
@@ -99,6 +122,13 @@ def _files(files: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{"name": one["name"], "path": one["path"], "tag": one["tag"] or ""} for one in files]
 
 
-def render_unit(program: str, config: str, digest: str) -> str:
-    """The systemd unit. `digest` of the programs makes a new program a change, and so restarts the service."""
-    return UNIT.format(program=program, config=config, digest=digest, state=STATE_NAME, runtime=RUNTIME_NAME)
+def render_unit(program: str, config: str, digest: str, needed: Sequence[str] = ()) -> str:
+    """The systemd unit. `digest` of the programs makes a new program a change, and so restarts the service.
+
+    `needed` are the files that the settings name: where one of them lies stays visible.
+    """
+    hidden = [secret for secret in SECRETS if not any((path + "/").startswith(secret + "/") for path in needed)]
+    secrets = " ".join(f"-{secret}" for secret in hidden)
+    return UNIT.format(
+        program=program, config=config, digest=digest, state=STATE_NAME, runtime=RUNTIME_NAME, secrets=secrets
+    )

@@ -176,7 +176,8 @@ def _plan_forwarder(params: Mapping[str, Any], node: System, plan: ForwardingPla
     paths, program = node.paths, params["program"]
     text = forward_config.render_config(params, paths.forward)
     digest = certificate.digest_of(program)[:32] if os.path.isfile(program) else "unknown"
-    unit = forward_config.render_unit(program, paths.forward.config, digest)
+    needed = [*_certificates(params), *(one["path"] for one in params["files"])]
+    unit = forward_config.render_unit(program, paths.forward.config, digest, needed)
     plan.files[paths.forward.config] = Wanted(paths.forward.config, text.encode(), 0o600, "0", "0")
     plan.files[paths.unit] = Wanted(paths.unit, unit.encode(), 0o644, "0", "0")
     plan.service = True
