@@ -12,11 +12,13 @@ import sys
 import syslog
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from pve_audit.collector import check, close, disk, gaps, refused, retain, silence, writer
+from pve_audit.collector.clocks import node_clocks
 from pve_audit.collector.manifest import ManifestError
 from pve_audit.collector.settings import DEFAULT_PATH, Settings, SettingsError, load
 from pve_audit.files import exclusive_lock
@@ -102,11 +104,14 @@ def _verify(settings: Settings, options: argparse.Namespace) -> tuple[int, dict[
 def _retain(settings: Settings, options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
     now = time.time()
     with _one_at_a_time(settings):
-        results = retain.retain(settings, now, options.days, options.dry_run)
-        pruned = [] if options.dry_run else retain.prune_rejected(settings, now)
+        clocks = node_clocks(Path(settings.archive), now)
+        found = retain.retain(settings, now, clocks, options.days, options.dry_run)
     word = "would be deleted" if options.dry_run else "deleted"
-    sentences = [f"{one['file']} of {one['day']}: {word}" for one in results]
-    return 0, {"files": results, "rejected": pruned}, sentences or ["nothing is older than the policy"]
+    sentences = [f"{one['file']} of {one['day']}: {word}" for one in found.files]
+    if found.waiting:
+        most = f"one run deletes at most {settings.retention_days_per_run} days"
+        sentences.append(f"{WARNING}{len(found.waiting)} more days are older than the policy: {most}")
+    return 0, asdict(found), sentences or ["nothing is older than the policy"]
 
 
 def _disk(settings: Settings, _options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:

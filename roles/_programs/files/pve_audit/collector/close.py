@@ -15,21 +15,23 @@ import hashlib
 import lzma
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import IO, Any
 
 from pve_audit.collector.attributes import set_attribute
-from pve_audit.collector.manifest import Entry, append_entry, read_entries, write_head
+from pve_audit.collector.manifest import Entry, Manifest
 from pve_audit.collector.settings import Settings
-from pve_audit.collector.store import ENDINGS, DayFile, day_files, open_text
+from pve_audit.collector.store import ENDINGS, UNREADABLE, DayFile, candidate_of, day_files, open_text
 from pve_audit.files import sync_directory
 from pve_audit.wire import format_seconds, parse_line
 
 Busy = Callable[[Path], bool]
 BLOCK = 1 << 20
+# What the manifest keeps of the first and the last place: a node chooses the text, and every run reads all of it.
+LONGEST_PLACE = 200
 
 
 class CloseError(Exception):
@@ -63,6 +65,7 @@ def protect(settings: Settings) -> list[dict[str, str]]:
 def close_days(settings: Settings, now: float, busy: Busy) -> list[dict[str, Any]]:
     """Close what is older than today (UTC, with the grace period). One result for each file: closed, busy or failed."""
     today = datetime.fromtimestamp(now - settings.grace_seconds, UTC).date()
+    manifest = Manifest.read(settings.manifest, settings.head)
     results = []
     for file in list(day_files(Path(settings.archive))):
         if file.kind == "closed" or (file.kind == "open" and file.day >= today):
@@ -73,7 +76,7 @@ def close_days(settings: Settings, now: float, busy: Busy) -> list[dict[str, Any
             )
             continue
         try:
-            entry = _finish(settings, seal(settings, file), now, busy)
+            entry = _finish(settings, manifest, seal(manifest, file), now, busy)
         except (CloseError, OSError) as error:
             results.append({"file": str(file.path), "result": "failed", "message": str(error)})
         else:
@@ -83,11 +86,11 @@ def close_days(settings: Settings, now: float, busy: Busy) -> list[dict[str, Any
     return results
 
 
-def seal(settings: Settings, file: DayFile) -> DayFile:
+def seal(manifest: Manifest, file: DayFile) -> DayFile:
     """Give an open file the name under which nobody writes any more."""
     if file.kind == "closing":
         return file
-    part = _free_part(settings, file)
+    part = _free_part(manifest, file)
     closing = DayFile(file.path, file.node, file.source, file.day, part, "closing")
     target = file.path.with_name(f"{closing.stem}.closing")
     set_attribute(file.path, "none")
@@ -96,18 +99,15 @@ def seal(settings: Settings, file: DayFile) -> DayFile:
     return DayFile(target, file.node, file.source, file.day, part, "closing")
 
 
-def _free_part(settings: Settings, file: DayFile) -> int:
+def _free_part(manifest: Manifest, file: DayFile) -> int:
     """1, or the next number when the day was closed before (lines came late, or the clock was set back)."""
-    taken = {entry["file"].rsplit(".", 1)[0] for entry in read_entries(settings.manifest)[0] if "file" in entry}
-    taken |= {_relative(settings, one.path).rsplit(".", 1)[0] for one in _siblings(file) if one.kind != "open"}
+    start = f"{file.node}/{file.source}/"
+    taken = {str(entry.get("file")).rsplit(".", 1)[0] for entry in manifest.entries}
+    taken |= {start + path.name.rsplit(".", 1)[0] for path in file.path.parent.iterdir() if path != file.path}
     part = 1
-    while f"{file.node}/{file.source}/{_stem(file.day, part)}" in taken:
+    while start + _stem(file.day, part) in taken:
         part += 1
     return part
-
-
-def _siblings(file: DayFile) -> Iterator[DayFile]:
-    return (one for one in day_files(file.path.parents[2]) if (one.node, one.source) == (file.node, file.source))
 
 
 def _stem(day: date, part: int) -> str:
@@ -118,34 +118,34 @@ def _relative(settings: Settings, path: Path) -> str:
     return str(path.relative_to(settings.archive))
 
 
-def _finish(settings: Settings, closing: DayFile, now: float, busy: Busy) -> Entry:
+def _finish(settings: Settings, manifest: Manifest, closing: DayFile, now: float, busy: Busy) -> Entry:
     if busy(closing.path):
         raise CloseError("a process opened it for writing while it was being closed; the next run continues")
     immutable = set_attribute(closing.path, "immutable") == "immutable"
     measured = measure(closing.path)
-    entry = _known(settings, closing)
+    entry = _known(manifest, closing)
     if entry is None:
+        for ending in ENDINGS.values():  # what was left by a closing that was cut short, perhaps before a new setting
+            packed = closing.path.with_name(closing.stem + ending)
+            _remove(packed)
+            _remove(candidate_of(packed))
         packed = closing.path.with_name(closing.stem + ENDINGS[settings.compression])
-        _remove(packed)
         _pack(closing.path, packed, settings.compression, measured.sha256)
-        entry = append_entry(
-            settings.manifest, settings.head, _entry(settings, closing, packed, measured, now, immutable)
-        )
+        entry = manifest.append(_entry(settings, closing, packed, measured, now, immutable))
     else:
         packed = Path(settings.archive) / entry["file"]
         if entry["sha256"] != measured.sha256 or hash_file(packed) != entry["file_sha256"]:
             raise CloseError(f"{packed} is in the manifest with another content; look at both files")
-        write_head(settings.head, read_entries(settings.manifest)[0][-1])
+        manifest.write_head()
     set_attribute(packed, "immutable")
     _remove(closing.path)
     return entry
 
 
-def _known(settings: Settings, closing: DayFile) -> Entry | None:
+def _known(manifest: Manifest, closing: DayFile) -> Entry | None:
     prefix = f"{closing.node}/{closing.source}/{closing.stem}"
     names = {prefix + ending for ending in ENDINGS.values()}
-    entries = read_entries(settings.manifest)[0]
-    return next((one for one in entries if one.get("kind") == "closed" and one.get("file") in names), None)
+    return next((one for one in manifest.entries if one.get("kind") == "closed" and one.get("file") in names), None)
 
 
 def _entry(
@@ -178,10 +178,23 @@ def _remove(path: Path) -> None:
 
 def _pack(source: Path, target: Path, compression: str, sha256: str) -> None:
     """Compress, flush, read back and compare, then give it its name. Raises CloseError."""
-    candidate = target.with_name(f".{target.name}.new")
-    _remove(candidate)
+    candidate = candidate_of(target)
+    try:
+        _compress(source, candidate, compression)
+        opener = gzip.open if compression == "gzip" else lzma.open
+        with opener(candidate, "rb") as back:
+            if _digest(back) != sha256:
+                raise CloseError("what was compressed does not read back as it was; the disk may be failing")
+        os.rename(candidate, target)
+    except (CloseError, *UNREADABLE) as error:
+        _remove(candidate)
+        raise CloseError(f"it cannot be compressed: {error}") from error
+    sync_directory(target.parent)
+
+
+def _compress(source: Path, candidate: Path, compression: str) -> None:
     handle = os.open(candidate, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o440)
-    with open(source, "rb") as stream, open(handle, "wb") as raw:
+    with open(handle, "wb") as raw, open(source, "rb") as stream:
         with contextlib.suppress(PermissionError):
             os.fchown(handle, -1, os.fstat(stream.fileno()).st_gid)
         with _compressor(raw, compression) as packer:
@@ -189,13 +202,6 @@ def _pack(source: Path, target: Path, compression: str, sha256: str) -> None:
                 packer.write(block)
         raw.flush()
         os.fsync(handle)
-    opener = gzip.open if compression == "gzip" else lzma.open
-    with opener(candidate, "rb") as back:
-        if _digest(back) != sha256:
-            _remove(candidate)
-            raise CloseError("what was compressed does not read back as it was; the disk may be failing")
-    os.rename(candidate, target)
-    sync_directory(target.parent)
 
 
 def _compressor(raw: IO[bytes], compression: str) -> IO[bytes]:
@@ -229,7 +235,13 @@ def measure(path: Path) -> Measured:
             line = parse_line(raw)
             place = line.place if line is not None else None
             first, last = first or place, place or last
+    first, last = cap(first), cap(last)
     return Measured(lines, size, digest.hexdigest(), first, last)
+
+
+def cap(place: str | None) -> str | None:
+    """What the manifest keeps of a place."""
+    return place if place is None else place[:LONGEST_PLACE]
 
 
 def open_for_writing(path: Path) -> bool:

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,43 +72,69 @@ def _lines(path: Path) -> list[bytes]:
 def repair_tail(path: Path) -> bool:
     """Remove an entry that a crash left half written, so that it was never valid; true when there was one."""
     try:
-        content = path.read_bytes()
+        with open(path, "rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - 1))
+            if stream.read(1) in (b"", b"\n"):
+                return False
+            stream.seek(0)
+            whole = stream.read().rfind(b"\n") + 1
     except FileNotFoundError:
-        return False
-    if not content or content.endswith(b"\n"):
         return False
     set_attribute(path, "none")
     with open(path, "r+b") as stream:
-        stream.truncate(content.rfind(b"\n") + 1)
+        stream.truncate(whole)
         os.fsync(stream.fileno())
     return True
 
 
-def append_entry(path: Path, head: Path, entry: Entry) -> Entry:
-    """Add an entry and move the head. Returns it with number, previous and hash. Raises ManifestError, OSError."""
-    repair_tail(path)
-    entries, problems = read_entries(path)
-    if problems:
-        raise ManifestError(f"the manifest is damaged, nothing is added to it: {problems[0]}")
-    previous = entries[-1]["hash"] if entries else GENESIS
-    full = {**entry, "number": len(entries) + 1, "previous": previous}
-    full["hash"] = hash_entry(full)
-    line = json.dumps(full, sort_keys=True).encode() + b"\n"
-    handle = open_regular(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-    try:
-        if os.write(handle, line) != len(line):
-            raise OSError(28, "the manifest could be written only in part")
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    set_attribute(path, "append")
-    write_head(head, full)
-    return full
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The manifest as it was read once, and as this run goes on with it: nobody else may write to it meanwhile."""
 
+    path: Path
+    head: Path
+    entries: list[Entry]
+    problems: list[str]
 
-def write_head(head: Path, entry: Entry) -> None:
-    """The number and hash of the last entry."""
-    write_atomic(head, json.dumps({"number": entry["number"], "hash": entry["hash"]}).encode() + b"\n", 0o640)
+    @classmethod
+    def read(cls, path: Path, head: Path) -> Manifest:
+        """Raises OSError."""
+        return cls(path, head, *read_entries(path))
+
+    def append(self, entry: Entry) -> Entry:
+        """Add an entry and move the head. Returns it with number, previous and hash. Raises ManifestError, OSError."""
+        repair_tail(self.path)
+        if self.problems:
+            raise ManifestError(f"the manifest is damaged, nothing is added to it: {self.problems[0]}")
+        previous = self.entries[-1]["hash"] if self.entries else GENESIS
+        full = {**entry, "number": len(self.entries) + 1, "previous": previous}
+        full["hash"] = hash_entry(full)
+        line = json.dumps(full, sort_keys=True).encode() + b"\n"
+        try:
+            self._write(line)
+        except OSError as error:
+            # What of it is on the disk is not known: the next run reads it again.
+            self.problems.append(f"its last entry could not be written: {error}")
+            raise
+        self.entries.append(full)
+        set_attribute(self.path, "append")
+        self.write_head()
+        return full
+
+    def _write(self, line: bytes) -> None:
+        handle = open_regular(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+        try:
+            if os.write(handle, line) != len(line):
+                raise OSError(28, "the manifest could be written only in part")
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def write_head(self) -> None:
+        """The number and hash of the last entry, kept outside the archive."""
+        last = self.entries[-1]
+        write_atomic(self.head, json.dumps({"number": last["number"], "hash": last["hash"]}).encode() + b"\n", 0o640)
 
 
 def check_head(head: Path, entries: list[Entry]) -> list[str]:

@@ -1,83 +1,133 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deletes closed files that are older than the policy, and says so in the manifest before it does."""
+"""Deletes closed files that are older than the policy, and says so in the manifest before it does.
+
+The clock of the collector does not decide alone. A day goes when as many days as the policy says have been closed after
+it, a few days in each run, and only while most of the nodes say about the same time as the collector.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from pve_audit.collector.attributes import set_attribute
-from pve_audit.collector.manifest import Entry, append_entry, read_entries
+from pve_audit.collector.manifest import Entry, Manifest
 from pve_audit.collector.settings import Settings
 from pve_audit.collector.store import read_name
 from pve_audit.files import sync_directory
 from pve_audit.wire import format_seconds
 
 STALE_DAYS = 7
+CLOCK_SECONDS = 86400.0
+Clocks = Mapping[str, float | None]
 
 
 class RetainError(Exception):
     """Nothing was deleted, and why."""
 
 
-def retain(settings: Settings, now: float, days: int | None = None, dry_run: bool = False) -> list[dict[str, Any]]:
-    """Delete what is older than `days` (the policy unless told otherwise). Returns the files. Raises RetainError.
+@dataclass(frozen=True, slots=True)
+class Retained:
+    """What was deleted (or would be), and the days that are due too and wait for another run."""
 
-    Refuses less than the policy's minimum; keeps the newest `retention_kept_days` days of each node and source whatever
-    their age; deletes nothing when nothing was closed lately, because then the clock may be wrong.
+    files: list[dict[str, Any]] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+
+
+def retain(settings: Settings, now: float, clocks: Clocks, days: int | None = None, dry_run: bool = False) -> Retained:
+    """Delete what is older than `days` (the policy unless told otherwise). Raises RetainError.
+
+    Refuses less than the policy's minimum, and everything while a clock looks wrong (`clocks` are those of the nodes);
+    keeps the newest `retention_kept_days` days of each node and source whatever their age.
     """
     kept = settings.retention_days if days is None else days
     if kept < settings.retention_minimum_days:
         raise RetainError(f"{kept} days are less than the minimum of {settings.retention_minimum_days} days")
-    entries, problems = read_entries(settings.manifest)
-    if problems:
-        raise RetainError(f"the manifest is damaged, nothing is deleted: {problems[0]}")
-    _finish_deletions(settings, entries)
+    manifest = Manifest.read(settings.manifest, settings.head)
+    if manifest.problems:
+        raise RetainError(f"the manifest is damaged, nothing is deleted: {manifest.problems[0]}")
+    _finish_deletions(settings, manifest.entries)
     today = datetime.fromtimestamp(now, UTC).date()
-    due = due_entries(entries, today - timedelta(days=kept), settings.retention_kept_days)
-    if due:
-        _check_clock(entries, today)
-    results = []
+    due = due_entries(manifest.entries, today, kept, settings.retention_kept_days)
+    lists = _old_lists(settings, today)
+    if due or lists:
+        _check_clock(manifest.entries, now, clocks)
+    due_days = sorted({entry["day"] for entry in due})
+    chosen, waiting = due_days[: settings.retention_days_per_run], due_days[settings.retention_days_per_run :]
+    result = Retained([], [path.name for path in lists], waiting)
     for entry in due:
+        if entry["day"] not in chosen:
+            continue
         if not dry_run:
-            _delete(settings, entry, now, kept)
-        results.append({"file": entry["file"], "day": entry["day"], "sha256": entry["sha256"], "deleted": not dry_run})
-    return results
+            _delete(settings, manifest, entry, now, kept)
+        told = {"file": entry["file"], "day": entry["day"], "sha256": entry["sha256"], "deleted": not dry_run}
+        result.files.append(told)
+    if not dry_run:
+        for path in lists:
+            path.unlink(missing_ok=True)
+    return result
 
 
-def due_entries(entries: list[Entry], before: date, newest: int) -> list[Entry]:
-    """Closed files of days before `before`, without the newest `newest` days of each node and source."""
+def due_entries(entries: list[Entry], today: date, kept: int, newest: int) -> list[Entry]:
+    """Closed files of days older than `kept` days, both by the calendar and by the days that were closed since.
+
+    Without the newest `newest` days of each node and source.
+    """
     gone = {entry["file"] for entry in entries if entry["kind"] == "deleted"}
-    closed = [entry for entry in entries if entry["kind"] == "closed" and entry["file"] not in gone]
+    closed = [entry for entry in entries if entry["kind"] == "closed"]
+    seen = sorted({entry["day"] for entry in closed if entry["day"] <= today.isoformat()})
+    if len(seen) <= kept:
+        return []
+    latest = min(seen[-kept - 1], (today - timedelta(days=kept + 1)).isoformat())
+    left = [entry for entry in closed if entry["file"] not in gone]
     days: dict[tuple[str, str], set[str]] = {}
-    for entry in closed:
+    for entry in left:
         days.setdefault((entry["node"], entry["source"]), set()).add(entry["day"])
     keep = {key: set(sorted(found)[max(0, len(found) - newest) :]) for key, found in days.items()}
     return [
-        entry
-        for entry in closed
-        if date.fromisoformat(entry["day"]) < before and entry["day"] not in keep[entry["node"], entry["source"]]
+        entry for entry in left if entry["day"] <= latest and entry["day"] not in keep[entry["node"], entry["source"]]
     ]
 
 
-def _check_clock(entries: list[Entry], today: date) -> None:
-    newest = max(entry["day"] for entry in entries if entry["kind"] == "closed")
-    if (today - date.fromisoformat(newest)).days > STALE_DAYS:
+def _check_clock(entries: list[Entry], now: float, clocks: Clocks) -> None:
+    """Raises RetainError unless days were closed lately, and most of the nodes say about the same time."""
+    today = datetime.fromtimestamp(now, UTC).date()
+    closed = [entry["day"] for entry in entries if entry["kind"] == "closed" and entry["day"] <= today.isoformat()]
+    newest = max(closed, default="")
+    if not newest or (today - date.fromisoformat(newest)).days > STALE_DAYS:
         raise RetainError(
-            f"the newest closed day is {newest} and today is {today}: is the clock right? Nothing is deleted"
+            f"the newest closed day is {newest or 'none'} and today is {today}: is the clock right? Nothing is deleted"
+        )
+    agree = [node for node, clock in clocks.items() if clock is not None and abs(now - clock) <= CLOCK_SECONDS]
+    if 2 * len(agree) <= len(clocks) or not clocks:
+        said = {node: "no time" if clock is None else _say(clock) for node, clock in sorted(clocks.items())}
+        nodes = ", ".join(f"{node} {text}" for node, text in list(said.items())[:10]) or "there are none"
+        raise RetainError(
+            f"the clock here says {_say(now)}, and the newest lines of the nodes do not ({nodes}): "
+            "is the clock right, and do the nodes send? Nothing is deleted"
         )
 
 
-def _delete(settings: Settings, entry: Entry, now: float, kept: int) -> None:
+def _say(seconds: float) -> str:
+    try:
+        return format_seconds(seconds)
+    except (ValueError, OverflowError, OSError):
+        return "a time out of all bounds"
+
+
+def _delete(settings: Settings, manifest: Manifest, entry: Entry, now: float, kept: int) -> None:
     note = {name: entry[name] for name in ("node", "source", "day", "file", "lines", "sha256", "file_sha256")}
     reason = f"older than {kept} days"
     note |= {"kind": "deleted", "time": format_seconds(now), "reason": reason}
-    append_entry(settings.manifest, settings.head, note)
+    manifest.append(note)
     _unlink(settings, entry["file"])
 
 
@@ -99,12 +149,8 @@ def _unlink(settings: Settings, name: str) -> None:
         sync_directory(path.parent)
 
 
-def prune_rejected(settings: Settings, now: float) -> list[str]:
-    """Delete lists of rejected lines older than the policy; they are no evidence and in no manifest."""
-    before = datetime.fromtimestamp(now, UTC).date() - timedelta(days=settings.retention_days)
-    gone = []
-    for path in sorted(Path(settings.rejected).glob("????-??-??.jsonl")):
-        if path.stem < before.isoformat():
-            path.unlink()
-            gone.append(path.name)
-    return gone
+def _old_lists(settings: Settings, today: date) -> list[Path]:
+    """The oldest lists of rejected lines that are older than the policy; they are no evidence and in no manifest."""
+    before = (today - timedelta(days=settings.retention_days)).isoformat()
+    found = [path for path in sorted(Path(settings.rejected).glob("????-??-??.jsonl")) if path.stem < before]
+    return found[: settings.retention_days_per_run]

@@ -44,6 +44,7 @@ class Settings:
     retention_days: int = 365
     retention_minimum_days: int = 90
     retention_kept_days: int = 30
+    retention_days_per_run: int = 7
     disk_warn_percent: int = 80
     disk_critical_percent: int = 90
     silence_minutes: float = 10
@@ -79,6 +80,8 @@ def parse(data: Any) -> Settings:
     minutes = [settings.silence_minutes, *settings.silence_sources.values()]
     if not all(type(one) in (int, float) and one > 0 for one in minutes):
         raise SettingsError("silence_minutes and silence_sources must be minutes, more than 0")
+    if settings.retention_days_per_run < 1:
+        raise SettingsError("retention_days_per_run must be at least 1")
     if settings.retention_days < max(1, settings.retention_minimum_days):
         raise SettingsError("retention_days must not be less than retention_minimum_days")
     return settings

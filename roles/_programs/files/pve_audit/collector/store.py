@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import lzma
+import os
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -15,9 +18,17 @@ from pathlib import Path
 from typing import IO, cast
 
 from pve_audit.collector.settings import COMPONENT
+from pve_audit.files import open_regular
 
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d)(?:\.part(\d{1,6}))?\.log(|\.closing|\.gz|\.xz)")
 ENDINGS = {"gzip": ".gz", "xz": ".xz"}
+LONGEST_LINE = 1 << 20
+# What reading a damaged file raises.
+UNREADABLE = (OSError, EOFError, lzma.LZMAError, zlib.error)
+
+
+class DamagedError(Exception):
+    """A file of the archive cannot be read, or only to some place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +46,23 @@ class DayFile:
     def stem(self) -> str:
         """`2026-11-23.log`, `2026-11-23.part2.log`."""
         return f"{self.day}.part{self.part}.log" if self.part > 1 else f"{self.day}.log"
+
+
+def candidate_of(target: Path) -> Path:
+    """Where a closed file is made before it gets its name."""
+    return target.with_name(f".{target.name}.new")
+
+
+def is_being_closed(packed: Path) -> bool:
+    """Whether the file that it is made of is still there: closing was cut short, and the next one finishes it."""
+    file = read_name(packed)
+    return file is not None and os.path.isfile(packed.with_name(f"{file.stem}.closing"))
+
+
+def is_candidate(path: Path) -> bool:
+    """Whether a closing that was cut short left it (see `candidate_of`)."""
+    packed = path.with_name(path.name[1:].removesuffix(".new"))
+    return path == candidate_of(packed) and not path.is_symlink() and path.is_file() and is_being_closed(packed)
 
 
 def day_files(archive: Path) -> Iterator[DayFile]:
@@ -66,10 +94,30 @@ def unexpected_files(archive: Path, known: set[Path]) -> Iterator[Path]:
             yield path
 
 
-def open_text(path: Path) -> IO[bytes]:
-    """The uncompressed content of a file of the archive."""
-    if path.name.endswith(".gz"):
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    if path.name.endswith(".xz"):
-        return lzma.open(path, "rb")
-    return open(path, "rb")
+@contextlib.contextmanager
+def open_text(path: Path) -> Iterator[IO[bytes]]:
+    """The uncompressed content of a file of the archive. Raises OSError; what is no regular file is not opened."""
+    with open(open_regular(path), "rb") as raw:
+        if path.name.endswith(".gz"):
+            with gzip.GzipFile(fileobj=raw) as unpacked:
+                yield cast(IO[bytes], unpacked)
+        elif path.name.endswith(".xz"):
+            with lzma.LZMAFile(raw) as unpacked_:
+                yield unpacked_
+        else:
+            yield raw
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """The lines, with their breaks; of one that is longer than any that is taken in, pieces.
+
+    Raises FileNotFoundError, and DamagedError after the last line that can be read.
+    """
+    try:
+        with open_text(path) as stream:
+            while line := stream.readline(LONGEST_LINE):
+                yield line
+    except FileNotFoundError:
+        raise
+    except UNREADABLE as error:
+        raise DamagedError(str(error)) from error

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
 import lzma
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 
 from pve_audit import files
-from pve_audit.collector import check, close, manifest, retain
+from pve_audit.collector import check, close, manifest
 from pve_audit.collector.attributes import get_attribute, set_attribute
 from pve_audit.collector.settings import Settings
 from pve_audit.collector.store import day_files, open_text
-from tests.unit.roles._programs.collector.conftest import NOW, entry
+from tests.unit.roles._programs.collector.conftest import LINE, NOW, entry
 
 Make = Callable[..., Path]
 DAY = 86400
@@ -93,57 +93,128 @@ STEPS: list[tuple[Any, str]] = [
     (os, "rename"),
     (os, "unlink"),
     (os, "fsync"),
+    (os, "open"),
+    (os, "write"),
+    (gzip.GzipFile, "write"),
+    (lzma.LZMAFile, "write"),
     (close, "set_attribute"),
     (manifest, "set_attribute"),
-    (close, "append_entry"),
     (close, "measure"),
+    (close, "hash_file"),
+    (manifest.Manifest, "append"),
     (manifest, "write_atomic"),
     (files, "sync_directory"),
 ]
 
 
+@pytest.mark.parametrize("compression", [("gzip", "gzip"), ("xz", "gzip")], ids=["same", "new-setting"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_crash_at_any_step_loses_nothing(
-    settings: Settings, day: Make, monkeypatch: pytest.MonkeyPatch, after: bool
+def test_a_kill_at_any_step_loses_nothing_and_is_no_tampering(
+    settings: Settings, day: Make, after: bool, compression: tuple[str, str]
 ) -> None:
-    for step in range(60):
+    first, second = (replace(settings, compression=one) for one in compression)
+    for step in range(90):
         name = f"2026-{1 + step // 28:02d}-{1 + step % 28:02d}"
         day(name, range(step * 10, step * 10 + 5))
         before = lines_of(settings)
-        with monkeypatch.context() as patch:
-            left = _cut(patch, step, after)
-            with contextlib.suppress(Crash):
-                close.close_days(settings, NOW, idle)
+        killed = _kill_at(step, after, lambda: close.close_days(first, NOW, idle))
+        assert check.verify(settings, NOW)["problems"] == [], step
         assert set(lines_of(settings)) >= set(before)
-        close.close_days(settings, NOW, idle)
+        close.close_days(second, NOW, idle)
+        assert close.close_days(second, NOW, idle) == []
         assert lines_of(settings) == before
         result = check.verify(settings, NOW)
-        assert result["ok"], (step, result["problems"])
-        assert result["files"] == step + 1
-        if left[0] >= 0:
+        assert (result["problems"], result["files"]) == ([], step + 1), step
+        assert not list(Path(settings.archive).rglob(".*"))
+        if not killed:
             return
     pytest.fail("the steps never ended")
 
 
-def _cut(patch: pytest.MonkeyPatch, step: int, after: bool) -> list[int]:
-    """Let the call number `step` of any of STEPS crash; what is left of the count is returned."""
+def _kill_at(step: int, after: bool, run: Callable[[], Any]) -> bool:
+    """Run it in a process that kills itself at the call number `step` of any of STEPS; whether it came so far."""
+    child = os.fork()
+    if child:
+        return os.WIFSIGNALED(os.waitpid(child, 0)[1])
     left = [step]
 
     def wrap(real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
             left[0] -= 1
             if left[0] == -1 and not after:
-                raise Crash
+                os.kill(os.getpid(), signal.SIGKILL)
             result = real(*args, **kwargs)
             if left[0] == -1:
-                raise Crash
+                os.kill(os.getpid(), signal.SIGKILL)
             return result
 
         return call
 
-    for module, name in STEPS:
-        patch.setattr(module, name, wrap(getattr(module, name)))
-    return left
+    try:
+        for module, name in STEPS:
+            setattr(module, name, wrap(getattr(module, name)))
+        run()
+    finally:
+        os._exit(0)
+
+
+def test_a_full_disk_while_packing_leaves_no_litter(
+    settings: Settings, day: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day("2026-11-22")
+    before = lines_of(settings)
+
+    def full(*_: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gzip.GzipFile, "write", full)
+        (result,) = close.close_days(settings, NOW, idle)
+    assert result["result"] == "failed" and "No space left" in result["message"]
+    assert check.verify(settings, NOW)["problems"] == []
+    assert lines_of(settings) == before
+    assert close.close_days(settings, NOW, idle)[0]["result"] == "closed"
+
+
+@pytest.mark.parametrize("left", [".2026-11-22.log.gz.new", "2026-11-22.log.gz"])
+def test_what_no_closing_left_is_still_reported(settings: Settings, day: Make, left: str) -> None:
+    path = day("2026-11-23").with_name(left)
+    path.write_bytes(gzip.compress(b"forged\n"))
+    assert [Path(one["file"]).name for one in check.verify(settings, NOW)["problems"]] == [left]
+
+
+def test_hostile_places_are_capped_and_the_manifest_is_read_once(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = LINE.format(node="pve1", source="journal", more=f' cursor="{"9" * 65000}"', text="x").encode() + b"\n"
+    for number in range(20):
+        path = Path(settings.archive, "pve1", f"s{number}", "2026-11-22.log")
+        path.parent.mkdir(parents=True)
+        path.write_bytes(long * 3)
+    read: list[Path] = []
+    real = manifest.read_entries
+
+    def read_entries(path: Path) -> Any:
+        read.append(path)
+        return real(path)
+
+    monkeypatch.setattr(manifest, "read_entries", read_entries)
+    assert {one["result"] for one in close.close_days(settings, NOW, idle)} == {"closed"}
+    assert read == [settings.manifest]
+    assert settings.manifest.stat().st_size < 20 * 1500
+    assert check.verify(settings, NOW)["ok"]
+
+
+def test_an_entry_of_a_former_version_with_a_long_place_is_no_tampering(
+    settings: Settings, day: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = day("2026-11-22")
+    path.write_bytes(LINE.format(node="pve1", source="x", more=f' cursor="{"9" * 999}"', text="x").encode() + b"\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(close, "LONGEST_PLACE", 10_000)
+        close.close_days(settings, NOW, idle)
+    assert settings.manifest.stat().st_size > 1999
+    assert check.verify(settings, NOW)["ok"]
 
 
 def test_an_entry_that_was_torn_by_a_crash_is_removed(settings: Settings, day: Make) -> None:
@@ -301,72 +372,3 @@ def test_attributes_keep_even_root_from_changing(settings: Settings, day: Make, 
     assert check.verify(settings, NOW)["ok"]
     set_attribute(packed, "none")
     assert [one["message"] for one in check.verify(settings, NOW)["problems"]] == ["lost its immutable attribute"]
-
-
-def old_archive(settings: Settings, day: Make) -> Settings:
-    settings = replace(settings, retention_kept_days=2)
-    for name in ("2025-01-01", "2025-01-02", "2025-11-22", "2025-11-23", "2026-11-21", "2026-11-22"):
-        day(name)
-    close.close_days(settings, NOW, idle)
-    return settings
-
-
-def test_only_what_is_older_than_the_policy_is_deleted(settings: Settings, day: Make) -> None:
-    settings = old_archive(settings, day)
-    assert [one["day"] for one in retain.retain(settings, NOW, dry_run=True)] == [
-        "2025-01-01",
-        "2025-01-02",
-        "2025-11-22",
-    ]
-    assert check.verify(settings, NOW)["files"] == 6
-    gone = retain.retain(settings, NOW)
-    assert [one["day"] for one in gone] == ["2025-01-01", "2025-01-02", "2025-11-22"]
-    result = check.verify(settings, NOW)
-    assert result["ok"] and (result["files"], result["deleted"]) == (3, 3)
-    told = [one for one in manifest.read_entries(settings.manifest)[0] if one["kind"] == "deleted"]
-    assert [(one["day"], one["reason"]) for one in told] == [(one["day"], "older than 365 days") for one in gone]
-    assert retain.retain(settings, NOW) == []
-
-
-def test_retention_refuses_what_is_too_young(settings: Settings, day: Make) -> None:
-    settings = old_archive(settings, day)
-    with pytest.raises(retain.RetainError, match="less than the minimum of 90 days"):
-        retain.retain(settings, NOW, days=89)
-    assert check.verify(settings, NOW)["files"] == 6
-
-
-def test_a_clock_that_jumped_deletes_nothing(settings: Settings, day: Make) -> None:
-    settings = old_archive(settings, day)
-    with pytest.raises(retain.RetainError, match="is the clock right"):
-        retain.retain(settings, NOW + 10 * 365 * DAY)
-    assert check.verify(settings, NOW)["files"] == 6
-
-
-def test_the_newest_days_stay_however_old(settings: Settings, day: Make) -> None:
-    for name in ("2024-01-01", "2024-01-02", "2024-01-03"):
-        day(name, node="gone")
-    settings = old_archive(settings, day)
-    kept = {one["day"] for one in retain.retain(settings, NOW)}
-    assert kept == {"2024-01-01", "2025-01-01", "2025-01-02", "2025-11-22"}
-
-
-def test_a_damaged_manifest_deletes_nothing(settings: Settings, day: Make) -> None:
-    settings = old_archive(settings, day)
-    lines = settings.manifest.read_bytes().splitlines()
-    rewrite(settings, lines[1:])
-    with pytest.raises(retain.RetainError, match="damaged"):
-        retain.retain(settings, NOW)
-
-
-def test_a_deletion_that_a_crash_cut_short_is_finished(
-    settings: Settings, day: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = old_archive(settings, day)
-    with monkeypatch.context() as patch:
-        patch.setattr(retain, "_unlink", lambda *_: (_ for _ in ()).throw(Crash()))
-        with pytest.raises(Crash):
-            retain.retain(settings, NOW)
-    result = check.verify(settings, NOW)
-    assert result["ok"] and next(one["message"] for one in result["notes"]).startswith("is to be deleted")
-    retain.retain(settings, NOW)
-    assert check.verify(settings, NOW)["notes"] == []
