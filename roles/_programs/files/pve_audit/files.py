@@ -103,6 +103,19 @@ def open_checked(path: Path | str, dir_fd: int | None = None) -> int:
         os.close(parent)
 
 
+def read_tail(handle: int, most: int) -> tuple[bytes, int]:
+    """The last `most` bytes of a file, from the start of a line when they are not all; and how many are left out."""
+    size = os.fstat(handle).st_size
+    left = max(0, size - most)
+    data = b""
+    while len(data) < most and (more := os.pread(handle, most - len(data), left + len(data))):
+        data += more
+    if not left:
+        return data, 0
+    start = data.find(b"\n") + 1
+    return data[start:], left + start
+
+
 def object_to(found: os.stat_result, owner: int) -> str | None:
     """Why this file is not to be read, or None. `owner` is the user whose directory it is in."""
     if not stat.S_ISREG(found.st_mode):

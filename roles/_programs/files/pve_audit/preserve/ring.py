@@ -18,9 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pve_audit.files import open_regular
+from pve_audit.files import open_checked, read_tail
+from pve_audit.say import CRITICAL, say
 
 RING_LIMIT = 50_000
+# PVE renames the index when a line takes it beyond RING_LIMIT. One that is larger than this was not written by PVE.
+MOST_READ = 1024 * 1024
 TRIES = 100
 # What the state keeps of a file of the ring: `offset` (all before it is harvested), `sha256` of that, `size`, `live`.
 Mark = dict[str, Any]
@@ -48,13 +51,17 @@ class Harvest:
 
 
 def read_ring(ring: Path) -> list[RingFile]:
-    """Both files, `index.1` first, from one moment: no rename lies in between. Raises OSError."""
+    """Both files, `index.1` first, from one moment: no rename lies in between. Raises OSError, and Refused.
+
+    Whoever puts something else there has stopped the harvest, and it says so; nothing is lost before PVE's next rename,
+    which takes it away.
+    """
     for _try in range(TRIES):
         with contextlib.ExitStack() as stack:
             opened = [(ring / name, _open(stack, ring / name)) for name in ("index.1", "index")]
             if all(_still_there(path, handle) for path, handle in opened):
                 return [
-                    RingFile(path.name == "index", _read_all(handle)) for path, handle in opened if handle is not None
+                    RingFile(path.name == "index", _read(path, handle)) for path, handle in opened if handle is not None
                 ]
         time.sleep(0.01)
     raise OSError(f"{ring}: the index was renamed at each of {TRIES} tries to read it")
@@ -63,7 +70,7 @@ def read_ring(ring: Path) -> list[RingFile]:
 def _open(stack: contextlib.ExitStack, path: Path) -> int | None:
     """No link is followed: the ring's directory belongs to www-data, and the archive is read by others than root."""
     try:
-        handle = open_regular(path)
+        handle = open_checked(path)
     except FileNotFoundError:
         return None
     stack.callback(os.close, handle)
@@ -78,9 +85,11 @@ def _still_there(path: Path, handle: int | None) -> bool:
     return handle is not None and os.path.samestat(found, os.fstat(handle))
 
 
-def _read_all(handle: int) -> bytes:
-    with os.fdopen(os.dup(handle), "rb") as stream:
-        return stream.read()
+def _read(path: Path, handle: int) -> bytes:
+    data, left = read_tail(handle, MOST_READ)
+    if left:
+        say(CRITICAL, f"{path} is larger than Proxmox VE makes it: its first {left} bytes are not read")
+    return data
 
 
 def find_new(files: Sequence[RingFile], known: list[Mark], archived: Sequence[bytes], limit: int) -> Harvest:

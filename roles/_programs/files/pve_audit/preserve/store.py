@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import errno
 import json
 import os
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pve_audit.files import open_regular, write_atomic
+from pve_audit.files import Refused, open_checked, open_regular, read_tail, write_atomic
 from pve_audit.preserve.ring import RING_LIMIT, find_new, has_unknown_before_newest, read_ring
 from pve_audit.say import CRITICAL, ERROR, WARNING, say
 from pve_audit.wire import format_seconds
@@ -26,6 +25,10 @@ from pve_audit.wire import format_seconds
 # An end time follows the UPID; the UPID is a file name, so it holds no slash. Its id may hold spaces and colons.
 LINE = re.compile(rb"(UPID:[^/\x00\n]*?:) ([0-9A-Fa-f]{8})(?:\s|$)")
 DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(\.index)?")
+# A harvest keeps no more than this of texts, tells so many that it could not keep, and compares with so much of a day.
+MOST_TEXT = 1024 * 1024 * 1024
+MOST_TOLD = 20
+MOST_ARCHIVED = 16 * 1024 * 1024
 SENTENCES = {
     "turned": "the ring turned faster than the harvest: task records are lost for good",
     "removed": "the task index that was harvested before is gone, and another one is there",
@@ -145,6 +148,7 @@ def append_at(path: Path, offset: int, data: bytes) -> None:
 def copy_texts(paths: TaskLogPaths, day: str, data: bytes) -> Counter[str]:
     """Copy the text of each ended task; counts `texts`, and `texts_missing` for those that PVE has deleted."""
     counts = Counter[str]()
+    room = MOST_TEXT
     target = paths.archive / day
     target.mkdir(mode=0o750, exist_ok=True)
     for line in data.split(b"\n"):
@@ -152,32 +156,39 @@ def copy_texts(paths: TaskLogPaths, day: str, data: bytes) -> Counter[str]:
         parts = match[1].split(b":") if match else []
         if len(parts) < 9 or not parts[4]:
             continue
+        upid = os.fsdecode(b":".join(parts))
         try:
-            counts["texts"] += copy_text(
-                paths, os.fsdecode(parts[4][-1:].upper()), os.fsdecode(b":".join(parts)), target
-            )
+            copied = copy_text(paths, os.fsdecode(parts[4][-1:].upper()), upid, target, room)
         except (FileNotFoundError, NotADirectoryError):
             counts["texts_missing"] += 1
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
                 raise  # the next run tries again
-            counts["texts_missing"] += 1
-            say(WARNING, f"the text of {os.fsdecode(b':'.join(parts))!r} cannot be kept: {error.strerror}")
+            counts["texts_refused" if isinstance(error, Refused) else "texts_missing"] += 1
+            if counts["told"] < MOST_TOLD:
+                say(WARNING, f"the text of {upid!r} cannot be kept: it {error.strerror}")
+            counts["told"] += 1
+        else:
+            counts["texts"] += copied is not None
+            room -= copied or 0
+    if counts["told"] > MOST_TOLD:
+        say(WARNING, f"{counts['told'] - MOST_TOLD} more task texts cannot be kept")
+    del counts["told"]
     return counts
 
 
-def copy_text(paths: TaskLogPaths, shelf: str, upid: str, target: Path) -> int:
-    """Copy one text unless it is there; returns how many were copied. One that is too long is cut, with a last line."""
+def copy_text(paths: TaskLogPaths, shelf: str, upid: str, target: Path, room: int) -> int | None:
+    """Copy one text unless it is there; returns its bytes. One that is too long is cut, with a last line.
+
+    Raises OSError, and Refused, also for a text that would take more than `room`.
+    """
     if (target / upid).exists():
-        return 0
-    with contextlib.ExitStack() as stack:
-        directory = os.open(paths.ring / shelf, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        stack.callback(os.close, directory)
-        source = open_regular(upid, dir_fd=directory)
-        stack.callback(os.close, source)
-        found = os.fstat(source)
-        with os.fdopen(os.dup(source), "rb") as stream:
-            text = stream.read(paths.text_limit + 1)
+        return None
+    with open(open_checked(paths.ring / shelf / upid), "rb") as source:
+        found = os.fstat(source.fileno())
+        if min(found.st_size, paths.text_limit) > room:
+            raise Refused(upid, f"is too much for one harvest, which keeps {MOST_TEXT} bytes of texts")
+        text = source.read(paths.text_limit + 1)
     if len(text) > paths.text_limit:
         text = text[: paths.text_limit] + f"\n[pve-audit: cut here, {found.st_size} bytes in all]\n".encode()
     part = target / ".part"
@@ -187,14 +198,15 @@ def copy_text(paths: TaskLogPaths, shelf: str, upid: str, target: Path) -> int:
         os.fdatasync(copy.fileno())
     os.utime(part, ns=(found.st_atime_ns, found.st_mtime_ns))
     part.rename(target / upid)
-    return 1
+    return len(text)
 
 
 def archived_lines(archive: Path, count: int = 20_000) -> list[bytes]:
     """The newest archived lines, oldest first; far more than the ring can hold."""
     lines: list[bytes] = []
     for path in sorted(archive.glob("????-??-??.index"), reverse=True):
-        lines = path.read_bytes().splitlines() + lines
+        with path.open("rb") as stream:
+            lines = read_tail(stream.fileno(), MOST_ARCHIVED)[0].splitlines() + lines
         if len(lines) >= count:
             break
     return lines
