@@ -110,7 +110,7 @@ def _unknown(settings: Settings, entries: list[Entry], now: float, notes: list[P
             notes.append({"file": name, "message": "should have been closed by now"})
         elif file.kind == "open" and get_attribute(file.path) == "none":
             notes.append({"file": name, "message": "is open and not append-only"})
-    for path in unexpected_files(archive, {settings.manifest}):
+    for path in unexpected_files(archive, {settings.manifest, settings.reserve}):
         name = str(path.relative_to(archive))
         if is_candidate(path):
             notes.append({"file": name, "message": "was left by a closing that was cut short"})

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pve_audit.collector import check, close, disk, gaps, refused, retain, silence, writer
+from pve_audit.collector import check, close, disk, gaps, refused, retain, room, silence, writer
 from pve_audit.collector.clocks import node_clocks
 from pve_audit.collector.manifest import ManifestError
 from pve_audit.collector.settings import DEFAULT_PATH, Settings, SettingsError, load
@@ -79,7 +79,7 @@ def _protect(settings: Settings, _options: argparse.Namespace) -> tuple[int, dic
 
 
 def _close_day(settings: Settings, _options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
-    with _one_at_a_time(settings):
+    with _one_at_a_time(settings), room.released(settings):
         results = close.close_days(settings, time.time(), close.open_for_writing)
     bad = [one for one in results if one["result"] != "closed"]
     sentences = [f"{one['file']}: closed, {one['lines']} lines" for one in results if one["result"] == "closed"]
@@ -103,7 +103,7 @@ def _verify(settings: Settings, options: argparse.Namespace) -> tuple[int, dict[
 
 def _retain(settings: Settings, options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
     now = time.time()
-    with _one_at_a_time(settings):
+    with _one_at_a_time(settings), room.released(settings):
         clocks = node_clocks(Path(settings.archive), now)
         found = retain.retain(settings, now, clocks, options.days, options.dry_run)
     word = "would be deleted" if options.dry_run else "deleted"
@@ -115,12 +115,20 @@ def _retain(settings: Settings, options: argparse.Namespace) -> tuple[int, dict[
 
 
 def _disk(settings: Settings, _options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
-    result = disk.disk(settings, time.time())
+    with _one_at_a_time(settings):
+        result = disk.disk(settings, time.time())
     prefix = {"ok": "", "warn": WARNING, "critical": CRITICAL}[result["state"]]
     left = "" if result["days_left"] is None else f", about {result['days_left']} days at the present rate"
     free = f"{result['bytes_free'] // (1 << 20)} MiB free"
     used = f"{result['percent_used']} % used ({result['percent_inodes_used']} % of the inodes)"
     sentences = [f"{prefix}{settings.archive} is {result['state']}: {used}, {free}{left}"]
+    sentences += [
+        f"{CRITICAL}{one['node']}: its quota of {one['quota'] >> 20} MiB for {one['day']} is used up,"
+        f" {one['lines']} lines of {one['source']} were not kept"
+        for one in result["unkept"]
+    ]
+    if not result["reserve"]:
+        sentences.append(f"{CRITICAL}the room for closing and retention is not kept: lines wait with their nodes")
     return {"ok": 0, "warn": 1, "critical": 3}[result["state"]], result, sentences
 
 

@@ -49,6 +49,8 @@ class Settings:
     disk_critical_percent: int = 90
     silence_minutes: float = 10
     silence_sources: dict[str, float] = field(default_factory=lambda: {"journal": 60})
+    quota_bytes: int = 2048 << 20
+    reserve_bytes: int = 256 << 20
 
     @property
     def manifest(self) -> Path:
@@ -58,6 +60,16 @@ class Settings:
     def head(self) -> Path:
         """The last hash of the manifest, kept outside the archive."""
         return Path(self.state) / "manifest.head"
+
+    @property
+    def reserve(self) -> Path:
+        """The file that keeps room for what makes room."""
+        return Path(self.archive) / ".reserve"
+
+    @property
+    def unkept(self) -> Path:
+        """What was not kept because of a quota."""
+        return Path(self.state) / "unkept.json"
 
 
 def parse(data: Any) -> Settings:

@@ -11,6 +11,7 @@ One line comes in as a JSON object: `input` (the listener, which lets in one nod
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import selectors
@@ -24,13 +25,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pve_audit.collector import room
+from pve_audit.collector.quota import OWN, Quota
 from pve_audit.collector.settings import COMPONENT, Settings
 from pve_audit.files import open_regular
 from pve_audit.wire import format_seconds, parse_line
 
 OTHER = "other"
 REPORT_SECONDS = 60.0
+# The room on the disk is looked at again after so many bytes, or a second.
+ROOM_BYTES = 1 << 20
+# Kinds of rejected lines that are counted at a time: who sends them chooses the words.
+MAX_REASONS = 1000
 Tell = Callable[[str], None]
+
+
+def _alarm(text: str) -> None:
+    syslog.syslog(syslog.LOG_CRIT, text)
 
 
 def check_origin(node: str, raw: bytes) -> tuple[str, str]:
@@ -40,11 +51,11 @@ def check_origin(node: str, raw: bytes) -> tuple[str, str]:
         return "", "the line does not say which node and source it is from"
     claimed = line.params.get("node", "")
     if claimed != node:
-        return "", f"the line claims the node {claimed!r}"
+        return "", f"the line claims the node {claimed!r:.200}"
     if line.host != node and not line.host.startswith(f"{node}."):
-        return "", f"the line claims the host {line.host!r}"
+        return "", f"the line claims the host {line.host!r:.200}"
     source = line.params.get("source", "")
-    return source if COMPONENT.fullmatch(source) else OTHER, ""
+    return source if COMPONENT.fullmatch(source) and source != OWN else OTHER, ""
 
 
 @dataclass(slots=True)
@@ -63,11 +74,17 @@ class Writer:
     settings: Settings
     clock: Callable[[], float] = time.time
     tell: Tell = syslog.syslog
+    alarm: Tell = _alarm
     _open: OrderedDict[str, OpenFile] = field(default_factory=OrderedDict)
     _day: str = ""
     _synced: float = 0.0
     _refused: dict[tuple[str, str, str], int] = field(default_factory=dict)
     _told: float = 0.0
+    _unlooked: int = 0
+    _looked: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._quota = Quota(self.settings, self.clock)
 
     def take(self, record: bytes) -> None:
         """Put one line where it belongs."""
@@ -79,33 +96,44 @@ class Writer:
         unknown = f"rsyslog has a listener {listener!r} that the settings do not know"
         source, reason = check_origin(node, raw) if node else ("", unknown)
         if node and source:
-            self._write(self._place(node, source), raw + b"\n")
+            self._keep(node, self._place(node, source), raw + b"\n")
         else:
             self._reject(node or "", listener, address, reason, text)
         self._sync_now_and_then()
 
     def _place(self, node: str, source: str) -> str:
-        path = f"{self.settings.archive}/{node}/{source}/{self._day}.log"
-        if path in self._open or source == OTHER:
-            return path
-        directory = Path(path).parent
-        if not directory.is_dir():
-            sources = len(list(directory.parent.iterdir())) if directory.parent.is_dir() else 0
-            if sources >= self.settings.max_sources:
-                return f"{self.settings.archive}/{node}/{OTHER}/{self._day}.log"
-        return path
+        """The source under which the line is filed: its own, or `other` when the node has too many."""
+        if source == OTHER or self._path(node, source) in self._open:
+            return source
+        directory = Path(self.settings.archive, node, source)
+        if directory.is_dir():
+            return source
+        sources = len(list(directory.parent.iterdir())) if directory.parent.is_dir() else 0
+        return source if sources < self.settings.max_sources else OTHER
+
+    def _path(self, node: str, source: str) -> str:
+        return f"{self.settings.archive}/{node}/{source}/{self._day}.log"
+
+    def _keep(self, node: str, source: str, line: bytes) -> None:
+        if self._quota.keeps(node, source, len(line)):
+            self._write(self._path(node, source), line)
+            self._quota.add(node, source, len(line))
 
     def _reject(self, node: str, listener: str, address: str, reason: str, raw: str) -> None:
         path = Path(self.settings.rejected) / f"{self._day}.jsonl"
         moment = format_seconds(self.clock())
         note = {"time": moment, "peer": node, "listener": listener, "address": address, "reason": reason, "raw": raw}
-        self._refused[node, address, reason] = self._refused.get((node, address, reason), 0) + 1
+        key = (node, address, reason)
+        if key not in self._refused and len(self._refused) >= MAX_REASONS:
+            key = (node, address, "many reasons")
+        self._refused[key] = self._refused.get(key, 0) + 1
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_size > self.settings.rejected_max_bytes:
                 return
         self._write(str(path), json.dumps(note).encode() + b"\n")
 
     def _write(self, path: str, line: bytes) -> None:
+        self._leave_room(len(line))
         file = self._opened(path)
         data = b"\n" + line if file.torn else line
         done = 0
@@ -118,6 +146,16 @@ class Writer:
             else:
                 file.torn = False
             file.dirty = file.dirty or done > 0
+
+    def _leave_room(self, size: int) -> None:
+        """Raises OSError for a line that would take the room by which days are closed and deleted."""
+        self._unlooked += size
+        if self._unlooked < ROOM_BYTES and 0 <= self.clock() - self._looked < 1.0:
+            return
+        if room.is_lacking(self.settings):
+            self._unlooked = ROOM_BYTES
+            raise OSError(errno.ENOSPC, "what is free is kept for closing and retention")
+        self._unlooked, self._looked = 0, self.clock()
 
     def _opened(self, path: str) -> OpenFile:
         found = self._open.get(path)
@@ -146,6 +184,7 @@ class Writer:
         if day != self._day:
             self.close()
             self._day = day
+            self._quota.turn(day)
 
     def _sync_now_and_then(self) -> None:
         if self.clock() - self._synced >= self.settings.sync_seconds or self.clock() < self._synced:
@@ -160,17 +199,31 @@ class Writer:
         self._synced = self.clock()
 
     def idle(self) -> None:
-        """To be called about once a second: closes yesterday's files, syncs, tells who was rejected."""
+        """To be called about once a second: closes yesterday's files, syncs, tells what was rejected or not kept."""
         self._turn_day()
         self._sync_now_and_then()
+        self._tell_unkept()
         if self._refused and not 0 <= self.clock() - self._told < REPORT_SECONDS:
             for (node, address, reason), count in list(self._refused.items())[:20]:
                 self.tell(f"rejected {count} lines of the peer {node or '?'} at {address}: {reason!r:.200}")
             self._refused.clear()
             self._told = self.clock()
 
+    def _tell_unkept(self, everything: bool = False) -> None:
+        """Say in the archive of a node what of it was not kept. A full disk only puts that off."""
+        with contextlib.suppress(OSError):
+            for one in self._quota.due(everything):
+                if not one.told:
+                    limit = f"its quota of {one.quota >> 20} MiB for {one.day} is used up"
+                    self.alarm(f"{one.node}: {limit}, further lines of {one.source} are counted and not kept")
+                self._write(self._path(one.node, OWN), one.notice(self.clock()) + b"\n")
+                self._quota.tell(one)
+            self._quota.save()
+
     def close(self) -> None:
         """Sync and close all files."""
+        if self._day:
+            self._tell_unkept(everything=True)
         while self._open:
             self._close(*self._open.popitem())
 
