@@ -31,7 +31,7 @@ LEAST = 64 << 20
 
 @dataclass(slots=True)
 class Unkept:
-    """Lines of a node's source and day that were not kept. Times are epoch seconds, `size` bytes; `told` is what a notice said."""
+    """Lines of a node's source and day that were not kept. Times in epoch seconds; `told` is what a notice said."""
 
     day: str
     node: str
