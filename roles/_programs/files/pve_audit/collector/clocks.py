@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from pve_audit.collector.quota import OWN
 from pve_audit.collector.store import DamagedError, DayFile, day_files, open_text, read_lines
 from pve_audit.wire import parse_line
 
@@ -27,6 +28,8 @@ def node_clocks(archive: Path, now: float) -> dict[str, float | None]:
     tomorrow = datetime.fromtimestamp(now, UTC).date() + timedelta(days=1)
     newest: dict[str, list[DayFile]] = {}
     for file in day_files(archive):
+        if file.source == OWN:
+            continue  # it has the time of the collector
         known = newest.get(file.node)
         if file.day > tomorrow or (known and file.day < known[0].day):
             continue

@@ -99,3 +99,33 @@ def test_lines_do_not_take_the_room_that_was_given_free(settings: Settings, moun
     writer.close()
     assert not disk(settings, NOW)["reserve"]
     assert disk(settings, NOW)["state"] == "critical"
+
+
+def test_a_day_that_cannot_be_packed_is_no_tampering(settings: Settings, mount: Mount) -> None:
+    archive = Path(settings.archive)
+    mount(archive, "8m")
+    path = archive / "pve1/journal/2026-11-22.log"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"\n".join(os.urandom(50).hex().encode() for _ in range(20_000)))
+    path.chmod(0o640)
+    content = path.read_bytes()
+    ballast = fill(archive)
+    (result,) = close.close_days(settings, NOW, idle)
+    assert result["result"] == "failed" and "No space left" in result["message"]
+    assert [one for one in check.verify(settings, NOW)["problems"] if one["file"] != "ballast"] == []
+    ballast.unlink()
+    (result,) = close.close_days(settings, NOW, idle)
+    assert (result["result"], result["lines"]) == ("closed", content.count(b"\n") + 1)
+    assert check.verify(settings, NOW)["problems"] == []
+
+
+def test_a_full_disk_of_the_state_is_no_tampering(settings: Settings, mount: Mount, day: Make) -> None:
+    mount(Path(settings.state), "64k")
+    for source in ("a", "b", "c", "d"):
+        day("2026-11-22", source=source)
+    ballast = fill(Path(settings.state))
+    assert {one["result"] for one in close.close_days(settings, NOW, idle)} == {"failed"}
+    assert check.verify(settings, NOW)["problems"] == []
+    ballast.unlink()
+    assert {one["result"] for one in close.close_days(settings, NOW, idle)} == {"closed"}
+    assert check.verify(settings, NOW)["ok"]
