@@ -1,16 +1,24 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The state of a node's logging: rsyslog, the forwarder, journald, logrotate, clock, task preservation, auditd."""
+"""The state of a node's logging: rsyslog, journald, logrotate, clock, task preservation, auditd.
+
+`problems` of a part are sentences: what keeps its promise from holding, as far as it was looked at.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.pve.audit.plugins.module_utils._node.facts.access_log import access_log
+from ansible_collections.pve.audit.plugins.module_utils._node.facts.forwarder import forwarder
+from ansible_collections.pve.audit.plugins.module_utils._node.facts.mounts import file_system
 from ansible_collections.pve.audit.plugins.module_utils._node.facts.node import (
+    DAY,
     NodeSnapshot,
     Part,
     available,
@@ -35,6 +43,11 @@ AUDIT_RULES = "/etc/audit/rules.d/60-pve-audit.rules"
 AUDIT_KEY = "pve-audit"
 ARCHIVE = "/var/log/pve-audit/tasks"
 RING = "/var/log/pve/tasks"
+JOURNAL = "/var/log/journal"
+# pveupdate leaves a task every day, so an index is not empty for longer.
+LONGEST_EMPTY = 2 * DAY
+# Seconds by which a clock may be off.
+CLOCK_OFF = 1.0
 
 
 def rsyslog(node: NodeSnapshot) -> Part:
@@ -55,41 +68,6 @@ def rsyslog(node: NodeSnapshot) -> Part:
     )
 
 
-def forwarder(node: NodeSnapshot) -> Part:
-    """The forwarder's own status file, and whether its service runs."""
-    unit = node.unit("pve-audit-forward.service")
-    active = unit.get("ActiveState") == "active"
-    status = node.json("/run/pve-audit/forward.json")
-    if status is None:
-        return unavailable("there is no status of a forwarder (/run/pve-audit/forward.json)", active=active)
-    pipelines = [item for item in status.get("pipelines", []) if isinstance(item, dict)]
-    acknowledged = [item["last_acknowledged"] for item in pipelines if item.get("last_acknowledged")]
-    errors = [item["last_error"] for item in pipelines if item.get("last_error")]
-    newest = max(errors, key=lambda error: error.get("time") or 0, default=None)
-    return available(
-        active=active,
-        updated=utc(status.get("updated")),
-        # With several pipelines the slowest one counts: what it has not sent is not safe there.
-        last_acknowledged=utc(min(acknowledged)) if acknowledged and len(acknowledged) == len(pipelines) else None,
-        last_acknowledged_seconds_ago=round(node.now - min(acknowledged)) if acknowledged else None,
-        connected=[item.get("connected") for item in pipelines],
-        queue=_queue(pipelines),
-        last_error={"time": utc(newest.get("time")), "message": newest.get("message")} if newest else None,
-        pipelines=pipelines,
-    )
-
-
-def _queue(pipelines: list[dict[str, Any]]) -> dict[str, Any]:
-    """What waits, of the pipeline or source that is worst: lines in flight, bytes of files, seconds of the journal."""
-    sources = [source for item in pipelines for source in (item.get("sources") or {}).values()]
-    behind = [source["behind_seconds"] for source in sources if source.get("behind_seconds") is not None]
-    return {
-        "in_flight": sum(item.get("in_flight") or 0 for item in pipelines),
-        "bytes": sum(source.get("backlog_bytes") or 0 for source in sources),
-        "behind_seconds": max(behind, default=None),
-    }
-
-
 def journald(node: NodeSnapshot) -> Part:
     """Settings in effect, and what the journal holds. `persistent` is what is so, not what is set."""
     settings = node.run(["systemd-analyze", "cat-config", "systemd/journald.conf"])
@@ -99,9 +77,15 @@ def journald(node: NodeSnapshot) -> Part:
     usage = node.run(["journalctl", "--disk-usage"])
     size = re.search(r"take up ([0-9.]+[BKMGT]?)", usage.stdout)
     boots = node.run(["journalctl", "--list-boots", "--no-pager", "-o", "json"])
+    system = file_system(node, JOURNAL)
+    problems = [] if _has_journal(node, JOURNAL) else [f"there is no journal in {JOURNAL}"]
+    if system.in_memory:
+        problems.append(f"{JOURNAL} is in memory ({system.kind}): a restart ends it")
     return available(
         storage=values.get("Storage", "auto"),
-        persistent=_has_journal(node, "/var/log/journal"),
+        persistent=not problems,
+        filesystem=system.kind,
+        problems=problems,
         limits={
             key: values.get(key)
             for key in ("SystemMaxUse", "SystemKeepFree", "SystemMaxFileSize", "MaxRetentionSec", "MaxFileSec")
@@ -176,7 +160,7 @@ def clock(node: NodeSnapshot) -> Part:
     tracking = node.run(["chronyc", "-c", "-n", "tracking"])
     if not values and not tracking.ok:
         return unavailable(why(shown, "neither timedatectl nor chronyc answers"))
-    facts = available(
+    facts: Part = available(
         synchronized=values.get("NTPSynchronized") == "yes" if values else None,
         timezone=values.get("Timezone"),
         ntp_service=values.get("NTP") == "yes" if values else None,
@@ -192,7 +176,21 @@ def clock(node: NodeSnapshot) -> Part:
             "leap": fields[13],
             "synchronized": fields[13] != "Not synchronised" and fields[0] != "00000000",
         }
+    facts["problems"] = [] if _in_container(node) else list(_clock_problems(facts))
     return facts
+
+
+def _clock_problems(facts: Part) -> Iterator[str]:
+    """Of a container none: its clock is that of the machine that runs it."""
+    chrony = facts["chrony"]
+    if chrony is not None and not chrony["synchronized"]:
+        yield "chrony says that the clock is not synchronised"
+    elif chrony is not None and abs(chrony["offset"]) > CLOCK_OFF:
+        yield f"chrony says that the clock is {abs(chrony['offset']):.1f} seconds off"
+    elif facts["synchronized"] is False:
+        yield "the clock is not synchronised"
+    elif chrony is None and facts["synchronized"] is None:
+        yield "nobody says whether the clock is synchronised"
 
 
 def tasks(node: NodeSnapshot) -> Part:
@@ -205,7 +203,13 @@ def tasks(node: NodeSnapshot) -> Part:
     ring_newest = next((line for line in ring if line), None)
     status = node.json("/run/pve-audit/preserve.json") or {}
     gaps = _json_lines(node.text(f"{ARCHIVE}/gaps.jsonl") or "")
+    up = node.up_seconds()
+    problems = []
+    if ring_newest is None and (up is None or up > LONGEST_EMPTY):
+        since = "" if up is None else f", and the node has been up for {up / DAY:.0f} days"
+        problems.append(f"the task index of Proxmox VE ({RING}/index) is empty or cannot be read{since}")
     return available(
+        problems=problems,
         up_to_date=ring_newest is None or ring_newest == newest,
         newest_preserved=newest,
         newest_in_ring=ring_newest,
@@ -269,6 +273,7 @@ def _in_container(node: NodeSnapshot) -> bool:
 
 PARTS = {
     "rsyslog": rsyslog,
+    "access_log": access_log,
     "forwarder": forwarder,
     "journald": journald,
     "logrotate": logrotate,
@@ -277,6 +282,19 @@ PARTS = {
     "tasks": tasks,
     "auditd": auditd,
 }
+# Parts of which a node must show that they hold.
+JUDGED = ("access_log", "forwarder", "journald", "clock", "tasks")
+
+
+def problems_of(parts: Mapping[str, Part]) -> list[str]:
+    """What keeps the parts from holding; a part that could not be seen is no less of a problem than one that was."""
+    found = []
+    for name, part in parts.items():
+        if "problems" in part:
+            found += part["problems"]
+        elif name in JUDGED:
+            found.append(f"{name} could not be looked at: {part['reason']}")
+    return found
 
 
 def look_at(node: NodeSnapshot, names: list[str]) -> dict[str, Part]:

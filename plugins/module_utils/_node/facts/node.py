@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from ansible_collections.pve.audit.plugins.module_utils._node.command import Out
 
 Part = dict[str, Any]
 DAY = 86400
+# Most characters that are read of a file.
+LARGEST = 16 << 20
 _SIZES = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -36,11 +39,21 @@ class NodeSnapshot:
         return os.path.join(self.root, name.lstrip("/"))
 
     def text(self, name: str) -> str | None:
-        """A small file, or None when it cannot be read."""
+        """A small file, or None when it cannot be read, is a link or no file. Its directory may be somebody else's."""
         try:
-            with open(self.path(name), encoding="utf-8", errors="replace") as stream:
-                return stream.read()
+            handle = os.open(self.path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(handle, encoding="utf-8", errors="replace") as stream:
+                return stream.read(LARGEST) if stat.S_ISREG(os.fstat(handle).st_mode) else None
         except OSError:
+            return None
+
+    def up_seconds(self) -> float | None:
+        """For how long this system runs; of a container, since its first process began."""
+        uptime, first = self.text("/proc/uptime"), self.text("/proc/1/stat")
+        try:
+            started = int((first or "").rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+            return float((uptime or "").split()[0]) - started
+        except (ValueError, IndexError):
             return None
 
     def json(self, name: str) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ansible_collections.pve.audit.plugins.module_utils._node.facts.mounts import file_system
 from ansible_collections.pve.audit.plugins.module_utils._node.facts.node import DAY, NodeSnapshot, Part, available, utc
 
 LOGS = "/var/log"
@@ -36,12 +37,15 @@ def storage(node: NodeSnapshot) -> Part:
     space = os.statvfs(node.path(LOGS))
     free = space.f_bavail * space.f_frsize
     total = space.f_blocks * space.f_frsize
+    system = file_system(node, LOGS)
     facts = available(
         path=LOGS,
         total=total,
         free=free,
         free_percent=round(100 * free / total, 1) if total else None,
         inodes_free_percent=round(100 * space.f_favail / space.f_files, 1) if space.f_files else None,
+        filesystem=system.kind,
+        in_memory=system.in_memory,
         guard=node.json("/run/pve-audit/disk.json"),
     )
     rate, how, reason = growth(list(log_files(node.path(LOGS), space_device(node.path(LOGS)))), node.now)

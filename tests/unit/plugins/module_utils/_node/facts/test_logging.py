@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -82,6 +81,7 @@ def test_bare_node_fails_nowhere(tmp_path: Path) -> None:
     assert list(found) == list(logging_state.PARTS)
     assert {name: part["available"] for name, part in found.items()} == dict.fromkeys(found, False)
     assert all(part["reason"] for part in found.values())
+    assert len(logging_state.problems_of(found)) == len(logging_state.JUDGED)
 
 
 def test_rsyslog_names_the_refused_line(tmp_path: Path) -> None:
@@ -101,22 +101,34 @@ def test_journald(tmp_path: Path) -> None:
     assert found["oldest"] == "2026-11-06T21:20:00Z"
 
 
-def test_forwarder_with_two_targets(tmp_path: Path) -> None:
-    sources = {"journal": {"behind_seconds": 3.5}, "access.log": {"backlog_bytes": 100, "files": 1}}
-    slow = {"name": "b", "last_acknowledged": NOW - 60, "in_flight": 2, "sources": sources}
-    slow["last_error"] = {"time": NOW - 5, "message": "refused"}
-    fast = {"name": "a", "last_acknowledged": NOW, "in_flight": 1, "sources": {}, "last_error": None}
-    put(tmp_path, "/run/pve-audit/forward.json", json.dumps({"updated": NOW, "pipelines": [fast, slow]}))
-    found = logging_state.forwarder(node(tmp_path))
-    assert found["last_acknowledged_seconds_ago"] == 60
-    assert found["queue"] == {"in_flight": 3, "bytes": 100, "behind_seconds": 3.5}
-    assert found["last_error"]["message"] == "refused"
+# The device of /var/log/journal as the kernel lists it, and whether the journal there is kept.
+MOUNTS = [
+    ("36 1 8:1 / / rw - ext4 /dev/sda1 rw\n", True),
+    ("36 1 8:1 / / rw - ext4 /dev/sda1 rw\n40 36 0:40 / /var/log rw shared:5 - tmpfs tmpfs rw\n", False),
+    ("36 1 8:1 / / rw - ext4 /dev/sda1 rw\n40 36 252:0 / /var/log rw - ext4 /dev/zram1 rw\n", False),
+    ("40 36 0:40 / /var/log rw - tmpfs log2ram rw\n41 40 0:41 / /var/log/journal rw - zfs rpool/journal rw\n", True),
+    (
+        "40 36 0:40 / /var/lo rw - tmpfs a rw\n41 40 0:41 / /var/log\\040x rw - tmpfs b rw\n36 1 8:1 / / rw - zfs r\n",
+        True,
+    ),
+    ("36 1 8:1 / /var/log rw - ext4 /dev/sda1 rw\n41 36 0:41 / /var/log rw - tmpfs over-it rw\n", False),
+    ("", True),
+    ("broken\n1 2 3 - x\n", True),
+]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]"])
-def test_forwarder_status_that_cannot_be_read(tmp_path: Path, text: str) -> None:
-    put(tmp_path, "/run/pve-audit/forward.json", text)
-    assert logging_state.forwarder(node(tmp_path))["available"] is False
+@pytest.mark.parametrize(("mounts", "kept"), MOUNTS)
+def test_a_journal_in_memory_is_not_persistent(tmp_path: Path, mounts: str, kept: bool) -> None:
+    put(tmp_path, "/proc/self/mountinfo", mounts)
+    put(tmp_path, "/var/log/journal/abc/system.journal", "")
+    found = logging_state.journald(node(tmp_path))
+    assert (found["persistent"], not found["problems"]) == (kept, kept)
+    assert storage_state.storage(node(tmp_path))["filesystem"] in (None, "ext4", "tmpfs", "zfs")
+
+
+def test_no_journal_at_all(tmp_path: Path) -> None:
+    put(tmp_path, "/var/log/journal/abc/else", "")
+    assert logging_state.journald(node(tmp_path))["persistent"] is False
 
 
 def test_clock(tmp_path: Path) -> None:
@@ -125,6 +137,57 @@ def test_clock(tmp_path: Path) -> None:
     assert found["chrony"]["stratum"] == 9
     assert logging_state.clock(node(tmp_path, ["chronyc"]))["chrony"] is None
     assert logging_state.clock(node(tmp_path, ["timedatectl"]))["synchronized"] is None
+
+
+OFF = TRACKING.replace("-0.000000683", "2.5")
+LOST = TRACKING.replace("Normal", "Not synchronised")
+UNSYNCED = Outcome(0, "Timezone=Europe/Berlin\nNTPSynchronized=no\n")
+CLOCKS: list[tuple[list[str], dict[str, Outcome], str]] = [
+    ([], {}, ""),
+    ([], {"chronyc -c": Outcome(0, OFF)}, "2.5 seconds off"),
+    ([], {"chronyc -c": Outcome(0, LOST)}, "chrony says that the clock is not synchronised"),
+    (["chronyc"], {"timedatectl show": UNSYNCED}, "the clock is not synchronised"),
+    (["chronyc"], {"timedatectl show": Outcome(0, "Timezone=UTC\n")}, "the clock is not synchronised"),
+    (["chronyc", "timedatectl"], {}, "clock could not be looked at"),
+    (["timedatectl"], {}, ""),
+    ([], {"chronyc -c": Outcome(0, OFF), "systemd-detect-virt": Outcome(0, "lxc\n")}, ""),
+]
+
+
+@pytest.mark.parametrize(("missing", "programs", "problem"), CLOCKS)
+def test_a_clock_that_is_off(tmp_path: Path, missing: list[str], programs: dict[str, Outcome], problem: str) -> None:
+    found = logging_state.look_at(node(tmp_path, missing, **programs), ["clock"])
+    problems = logging_state.problems_of(found)
+    assert (len(problems), problem in "".join(problems)) == (bool(problem), True)
+
+
+# /proc/uptime, the start of the first process in ticks of 1/100 s, the index, and whether that is a problem.
+UP = [
+    ("200000.0 1.0", 100, "", True),
+    ("200000.0 1.0", 19_000_000, "", False),
+    ("100000.0 1.0", 100, "", False),
+    ("200000.0 1.0", 100, f"{LAST}\n", False),
+    ("x", 100, "", True),
+]
+
+
+@pytest.mark.parametrize(("uptime", "started", "index", "problem"), UP)
+def test_an_empty_index_on_a_node_that_is_up(
+    tmp_path: Path, uptime: str, started: int, index: str, problem: bool
+) -> None:
+    put(tmp_path, "/var/log/pve-audit/tasks/2026-11-17.index", "")
+    put(tmp_path, "/proc/uptime", uptime)
+    put(tmp_path, "/proc/1/stat", f"1 (system d) S {'0 ' * 18}{started} 0 0\n")
+    put(tmp_path, "/var/log/pve/tasks/index", index)
+    assert bool(logging_state.tasks(node(tmp_path))["problems"]) is problem
+
+
+def test_a_pipe_in_place_of_the_index_does_not_hang(tmp_path: Path) -> None:
+    put(tmp_path, "/var/log/pve-audit/tasks/2026-11-17.index", "")
+    (tmp_path / "var/log/pve/tasks").mkdir(parents=True)
+    os.mkfifo(tmp_path / "var/log/pve/tasks/index")
+    (tmp_path / "var/log/pve/tasks/index.1").symlink_to("/dev/zero")
+    assert logging_state.tasks(node(tmp_path))["problems"]
 
 
 # Preserved line, line of the index, line of index.1, up to date.
