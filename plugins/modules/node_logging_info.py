@@ -129,7 +129,9 @@ tasks:
   description:
     - Preserved task records. C(up_to_date) is whether the newest line of the task index of Proxmox VE is preserved.
     - C(gaps) lists every time that the index turned faster than it was harvested.
-    - C(problems) says when the index is empty on a node that has been up for more than two days.
+    - C(texts_refused) counts task texts that were links, pipes or the like, and so were not kept.
+    - C(problems) says when the index is empty on a node that has been up for more than two days, and when the last run
+      failed, for instance since something else than an index lies in its place.
   returned: when chosen
   type: dict
   sample: {available: true, reason: null, up_to_date: true, lines: 1304, gaps: [], problems: []}

@@ -208,6 +208,9 @@ def tasks(node: NodeSnapshot) -> Part:
     if ring_newest is None and (up is None or up > LONGEST_EMPTY):
         since = "" if up is None else f", and the node has been up for {up / DAY:.0f} days"
         problems.append(f"the task index of Proxmox VE ({RING}/index) is empty or cannot be read{since}")
+    failed = node.unit("pve-audit-preserve.service").get("Result") not in ("success", None, "")
+    if failed:
+        problems.append("the last run that preserves task records failed (journalctl -u pve-audit-preserve says why)")
     return available(
         problems=problems,
         up_to_date=ring_newest is None or ring_newest == newest,
@@ -218,11 +221,12 @@ def tasks(node: NodeSnapshot) -> Part:
         lines=status.get("lines"),
         texts=status.get("texts"),
         texts_missing=status.get("texts_missing"),
+        texts_refused=status.get("texts_refused", 0),
         last_run=status.get("last_run"),
         gaps=gaps,
         path_active=node.unit("pve-audit-preserve.path").get("ActiveState") == "active",
         timer_active=node.unit("pve-audit-preserve.timer").get("ActiveState") == "active",
-        last_run_failed=node.unit("pve-audit-preserve.service").get("Result") not in ("success", None, ""),
+        last_run_failed=failed,
     )
 
 

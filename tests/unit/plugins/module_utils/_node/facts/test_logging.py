@@ -207,6 +207,16 @@ def test_tasks(tmp_path: Path, kept: str, index: str, rotated: str, current: boo
     assert [gap["kind"] for gap in found["gaps"]] == ["turned", "unreadable"]
 
 
+def test_a_harvest_that_failed_is_a_problem_and_refused_texts_are_counted(tmp_path: Path) -> None:
+    put(tmp_path, "/var/log/pve-audit/tasks/2026-11-17.index", "x\n")
+    put(tmp_path, "/var/log/pve/tasks/index", "x\n")
+    put(tmp_path, "/run/pve-audit/preserve.json", '{"texts_refused": 3}')
+    found = logging_state.tasks(node(tmp_path, (), **{"systemctl show": Outcome(0, "Result=exit-code\n")}))
+    assert found["texts_refused"] == 3
+    assert found["last_run_failed"] is True
+    assert ["failed" in problem for problem in found["problems"]] == [True]
+
+
 # Answers of programs, and (available, a word of the reason).
 AUDITD: list[tuple[dict[str, Any], tuple[bool, str]]] = [
     ({}, (True, "")),
