@@ -44,7 +44,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.pve.audit.plugins.plugin_utils._render.text import safe_text
+from ansible_collections.pve.audit.plugins.module_utils._model.visible import safe_text
 
 
 def safe_text_filter(value: Any, multiline: bool = False) -> str:

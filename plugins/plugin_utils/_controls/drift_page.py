@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from ansible_collections.pve.audit.plugins.plugin_utils._render.text import safe_text
+from ansible_collections.pve.audit.plugins.module_utils._model.visible import safe_text
 
 WORDS = {"ok": "ok", "drift": "DRIFT", "unknown": "UNKNOWN", "off": "off"}
 VERDICTS = {

@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import field_getter
-from ansible_collections.pve.audit.plugins.plugin_utils._render.text import safe_text
+from ansible_collections.pve.audit.plugins.module_utils._model.visible import safe_text
 
 DELIMITERS = (",", ";", "\t", "|")
 # What starts a formula, in ASCII and in full width, at the start of a cell or after a character that some program may

@@ -33,7 +33,7 @@ CELLS: list[tuple[Any, str]] = [
     ("\r=1", "\\r=1"),
     ("a;=1", "a;'=1"),
     ("a, @b", '"a,\' @b"'),
-    ("\uff1d1", "'\uff1d1"),
+    ("\uff1d1", "\\uff1d1"),
     ("alice@pve", "alice@pve"),
     ("UPID:pve1:0001:", "UPID:pve1:0001:"),
     ('say "hi"', '"say ""hi"""'),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import cmarkgfm
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ TEXTS: list[tuple[Any, str]] = [
     ("[t](javascript:x)", "\\[t\\]\\(javascript:x\\)"),
     ("http://evil.example", "http&#58;//evil.example"),
     ("www.evil.example", "www&#46;evil.example"),
-    ("a@evil.example @all", "a&#64;evil.example &#64;all"),
+    ("a@evil.example @all", "a&#64;<!-- -->evil.example &#64;<!-- -->all"),
     ("one\r\ntwo", "one\\\\r\\\\ntwo"),
     ("# head", "\\# head"),
     ("- item", "&#45; item"),
@@ -45,5 +46,26 @@ def test_escape(value: Any, text: str) -> None:
 def test_any_text_is_one_line_without_live_characters(text: str) -> None:
     out = escape_markdown(text)
     assert len(out.splitlines()) <= 1
-    assert not re.search(r"[<>]", out)
+    assert not re.search(r"[<>]", out.replace("<!-- -->", ""))
     assert not re.search(r"(?<!\\)(?:\\\\)*[|`\[\]*]", out)
+
+
+LIVE = [
+    "mail a@evil.example, mailto:a@evil.example and xmpp:a@evil.example/b",
+    "http://evil.example https://evil.example ftp://evil.example HTTP://EVIL.EXAMPLE www.evil.example WWW.evil.example",
+    "<a href=x>y</a> <http://evil.example> [t](http://evil.example) ![t](x.png) [t]: http://evil.example",
+    "alice@pve!ci and iac@corp.example.org",
+    "`a` **b** _c_ ~~d~~ ==e== | f | - [ ] g",
+]
+
+
+@pytest.mark.parametrize("text", LIVE)
+def test_github_s_own_renderer_makes_nothing_of_it(text: str) -> None:
+    """With the parser that GitHub runs, as a paragraph and in a table."""
+    for page in (escape_markdown(text), f"| h |\n| --- |\n| {escape_markdown(text)} |\n"):
+        html = cmarkgfm.github_flavored_markdown_to_html(page)
+        tags = set(re.findall(r"<(/?\w+)", html)) - set(
+            "p /p table /table thead /thead tbody /tbody tr /tr th /th td /td".split()
+        )
+        assert not tags, html
+        assert "evil.example" in html or "evil.example" not in text
