@@ -22,7 +22,11 @@ _FLAGS = re.IGNORECASE | re.ASCII
 _SECRET_KEY = re.compile(rf"[\w.\-]*(?:{_NAMES})|{_SHORT_NAMES}", _FLAGS)
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 # A cheap look first: most lines hold none of these.
-_HINT = re.compile(rf"{_NAMES}|key|pass|pw=|recovery|authorization:|\bP(?:VE|BS|MG)[a-z]*(?::|%3A)|{_UUID}", _FLAGS)
+_HINT = re.compile(
+    rf"{_NAMES}|key|pass|pw=|recovery|authorization:|\bP(?:VE|BS|MG)[a-z]*(?::|%3A)|{_UUID}"
+    r"|:[^\s:@/]{1,256}@|\s-[upP]|--(?:proxy-)?user\b",
+    _FLAGS,
+)
 
 # A word starts here; without it a long word would be scanned once for each of its letters.
 _START = r"(?<![\w.\-])(?!P(?:VE|BS|MG)APIToken)"
@@ -37,6 +41,19 @@ _RULES = (
     rf"(authorization:\s?(?:bearer|basic)\s){_VALUE}",
     # Options of a command line: --password hunter2
     rf"((?<![\w.\-])--?(?:[\w.\-]*?(?:{_NAMES})|{_SHORT_NAMES})\s+)(?!-){_VALUE}",
+    # A user with a password before a host: https://alice:hunter2@pve1/, alice:hunter2@pve1. In a ticket, a UPID or an
+    # entry of user.cfg another name stands before the first colon.
+    r"([a-z][a-z0-9+.\-]{0,31}://[^\s:@/]{0,256}:)[^\s/]{1,256}(?=@[\w\[])",
+    r"((?<![^\s\"'=])(?!(?:P(?:VE|BS|MG)\w*|UPID|user|token|group|role|pool|realm|acl):)[a-z][\w.\-]{0,64}:)"
+    r"[^\s:@/]{1,256}(?=@[\w\[])",
+    # curl -u alice:hunter2, --user=alice:hunter2; smbclient -U alice%hunter2
+    r"((?<!\S)(?:-u\s*|--(?:proxy-)?user[\s=])(?P<open>[\"'])[\w.@\\!\-]{1,128}[:%])[^\"']{1,256}(?=(?P=open))",
+    rf"((?<!\S)(?:-u\s*|--(?:proxy-)?user[\s=])[\w.@\\!\-]{{1,128}}[:%]){_VALUE}",
+    # Programs whose -p or -P is a password, with or without a blank behind it.
+    rf"(\b(?:sshpass|mysql\w*|mariadb\w*|useradd|usermod|mkpasswd)\b[^|;&]{{0,256}}?\s-p\s?)(?!\s){_VALUE}",
+    rf"(\bipmitool\b[^|;&]{{0,256}}?\s-P\s?)(?!\s){_VALUE}",
+    # echo root:hunter2 | chpasswd
+    r"([\w.\-]{1,64}:)[^\s\"']{1,256}(?=[\"']?\s{0,8}\|\s{0,8}(?:[\w/]{0,64}/)?chpasswd)",
 )
 _PATTERNS = tuple(re.compile(rule, _FLAGS) for rule in _RULES)
 # Tickets: PVE:user@realm:TIME::SIGNATURE, also percent-encoded, and their kin such as PVEVNC.
