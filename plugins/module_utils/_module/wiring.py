@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import ApiError, AuditError, InputError
-from ansible_collections.pve.audit.plugins.module_utils._pve import session
+from ansible_collections.pve.audit.plugins.module_utils._pve import session, transport
 from ansible_collections.pve.audit.plugins.module_utils._pve.change import Change
+from ansible_collections.pve.audit.plugins.module_utils._pve.credentials import Credentials
 
 Result = dict[str, Any]
 Answer = TypeVar("Answer")
@@ -47,7 +49,7 @@ def check_limits(params: dict[str, Any]) -> None:
 def connect(params: dict[str, Any]) -> session.Session:
     """Connect as the options say. Raises AuditError."""
     return session.Session(
-        session.Credentials(
+        Credentials(
             host=params["api_host"],
             port=params["api_port"],
             user=params["api_user"],
@@ -82,8 +84,16 @@ def run_changing_module(
 
 def _answer(module: AnsibleModule, call: Callable[[session.Session, dict[str, Any]], Answer]) -> Answer:
     """Connect and call, or fail."""
-    if session.MISSING is not None:
-        module.fail_json(msg=missing_required_lib("proxmoxer and requests"), exception=str(session.MISSING))
+    if transport.MISSING is not None:
+        module.fail_json(msg=missing_required_lib("proxmoxer and requests"), exception=str(transport.MISSING))
+    if transport.TOO_OLD is not None:
+        module.fail_json(
+            msg=f"proxmoxer {transport.TOO_OLD} is too old, 2.0 or newer is needed: install it for {sys.executable}, "
+            "for example in a virtual environment with python3 -m pip install 'proxmoxer>=2.0'",
+            error_code="input",
+        )
+    # A secret that was written behind the name of the token is none of the log's business either.
+    module.no_log_values.update(filter(None, [(module.params["api_token_id"] or "").partition("=")[2]]))
     try:
         check_limits(module.params)
         return call(connect(module.params), module.params)

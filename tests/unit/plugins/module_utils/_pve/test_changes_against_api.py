@@ -14,7 +14,8 @@ import pytest
 
 from ansible_collections.pve.audit.plugins.module_utils._model import errors
 from ansible_collections.pve.audit.plugins.module_utils._pve.change import Change
-from ansible_collections.pve.audit.plugins.module_utils._pve.session import Credentials, Session
+from ansible_collections.pve.audit.plugins.module_utils._pve.credentials import Credentials
+from ansible_collections.pve.audit.plugins.module_utils._pve.session import Session
 from ansible_collections.pve.audit.plugins.module_utils._pve.tokens import ensure_token
 from ansible_collections.pve.audit.plugins.modules import acl, group, metric_server, realm, role, token, user
 from tests.lab.identity import restore, save

@@ -14,7 +14,8 @@ import pytest
 
 from ansible_collections.pve.audit.plugins.module_utils._model import errors
 from ansible_collections.pve.audit.plugins.module_utils._pve import tasklog
-from ansible_collections.pve.audit.plugins.module_utils._pve.session import Credentials, Session
+from ansible_collections.pve.audit.plugins.module_utils._pve.credentials import Credentials
+from ansible_collections.pve.audit.plugins.module_utils._pve.session import Session
 from ansible_collections.pve.audit.plugins.module_utils._pve.tasklog import collect_logs
 from ansible_collections.pve.audit.plugins.module_utils._pve.tasks import TaskFilter, cluster_nodes, collect_tasks
 from tests.lab.fixtures import simulator, start_simulator
@@ -100,9 +101,16 @@ def test_secrets_are_not_in_the_text_form(simulator: Simulator) -> None:
     assert "hunter2" not in repr(given) and str(given.token_secret) not in repr(given)
 
 
-@pytest.mark.parametrize("kind", ["expired", "self-signed", "wrong-name"])
-def test_bad_certificates(start_simulator: Start, kind: str) -> None:
-    with pytest.raises(errors.TlsError, match=r"certificate of .* was not accepted \(.+\)"):
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("expired", r"has expired \(.+\): renew it on the node with pvecm updatecerts"),
+        ("self-signed", r"was not accepted \(self[- ]signed certificate.*\): set ca_path"),
+        ("wrong-name", r"is not for this name \(.+\): set api_host to a name or address that the certificate has"),
+    ],
+)
+def test_bad_certificates(start_simulator: Start, kind: str, sentence: str) -> None:
+    with pytest.raises(errors.TlsError, match=f"certificate of .* {sentence}"):
         cluster_nodes(connect(start_simulator(certificate=kind)))
 
 
