@@ -15,9 +15,10 @@ description:
   - Rewrites nested data of any kind, such as events, findings or a whole summary, for readers who may not see names.
   - The names of users and tokens, e-mail addresses and IP addresses become pseudonyms, in their fields and in every
     text in which they occur as whole words, such as C(event.original), C(url.path) and the sentence of a finding.
-  - The same name has the same pseudonym under the same key and scope, and no two names share one. Without the key a
-    pseudonym tells nothing but a class of length (up to 15 bytes, up to 31, and so on).
-    P(pve.audit.reveal#filter) gives the data back as they were.
+  - The same name has the same pseudonym under the same key and scope in all fields that hold people and in UPIDs, and
+    no two names share one. In free text, paths and objects it has another one in each text, since a reader may have
+    written the text himself to learn whose pseudonym is whose. Without the key a pseudonym tells nothing but a class of
+    length (up to 9 bytes, up to 25, and so on). P(pve.audit.reveal#filter) gives the data back as they were.
   - The cipher is AES-SIV (RFC 5297) of the Python package C(cryptography), which ansible-core brings.
   - This is pseudonymisation, not anonymity. Times, guests and nodes stay, and who knows the cluster may still tell who
     acted. The data remain personal data.
@@ -30,8 +31,8 @@ options:
     type: raw
     required: true
   key:
-    description: The key, a text of at least 16 characters. Make a random one and keep it in a vault. It is never part
-      of the result or of a message.
+    description: The key, a text of at least 16 characters that cannot be guessed. Make a random one, for example with
+      C(openssl rand -base64 32), and keep it in a vault. It is never part of the result or of a message.
     type: str
     required: true
   keep_realm:

@@ -9,13 +9,19 @@ and each further occurrence of a known name as a whole word. What is not text st
 
 The tails of ids that are made by hashing (findings, questions, access lines) are hidden too: who can guess a name could
 hash it again and compare.
+
+A name has one pseudonym in the fields that hold people and in UPIDs, so that a reader can follow somebody. In free
+text, paths and objects it has another one in each text: a reader may have written such a text himself, with the names
+in it of which he wants to know the pseudonyms.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
@@ -59,7 +65,36 @@ _ACCOUNT = (
 )
 _IPV4 = rf"{_LEFT}(?:\d{{1,3}}\.){{3}}\d{{1,3}}{_RIGHT}"
 _IPV6 = rf"{_LEFT}(?=[0-9A-Fa-f.]{{0,20}}:[0-9A-Fa-f.]{{0,20}}:)[0-9A-Fa-f:.]{{1,48}}(?<!\.){_RIGHT}"
+_UPID = re.compile(r"(UPID:(?:[^\s:]{0,100}:){5,6}[^\s]{0,200}?:?)([^\s:]{1,100}):")
 _UPID_USER = re.compile(r"UPID:\S{0,300}?:([^\s:/]{1,100}@[A-Za-z][\w.-]{0,98}(?:!\w[\w.-]{0,98})?):")
+# Where lines of sshd, PAM, sudo, su, useradd, logind and pvedaemon name somebody, known or not.
+_NAME = r"([^\s:;,=()\"'\[\]]{1,100})"
+_IN_LINES = tuple(
+    re.compile(rule.replace("NAME", _NAME))
+    for rule in (
+        r"(?:Accepted|Failed|Postponed) \S{1,40} for (?:invalid user |illegal user )?NAME from ",
+        r"[Ii](?:nvalid|llegal) user NAME (?:from |\S{1,64} port )",
+        r"\bUser NAME from \S{1,100} not allowed",
+        r"authenticating user NAME ",
+        r"exceeded for (?:invalid user )?NAME from ",
+        r"session (?:opened|closed) for user NAME",
+        r"\bby NAME\(uid=",
+        r"\b(?:user|ruser|logname|acct|USER)=[\"']?NAME",
+        r"\bsudo(?:\[\d{1,9}\])?: {1,8}NAME : ",
+        r"^ {0,8}NAME : (?:TTY|PWD|\d{1,3} incorrect|user NOT|command not|a password)",
+        r"(?:FAILED SU |\bSuccessful su for |)\(to \S{1,64}\) NAME on ",
+        r"/home/NAME(?:/|\b)",
+        r"\bname=NAME,",
+        r"(?:delete|remove) user '?NAME",
+        r"password (?:changed )?for (?:user )?'?NAME",
+        r"\bof user NAME\.",
+        r"\bauth for user '?NAME",
+    )
+)
+# CORP\\name, as Windows writes it; a text that was escaped has two backslashes.
+_WINDOWS = re.compile(r"(?<![\w\\])[A-Z][A-Z0-9_-]{1,14}\\{1,2}([A-Za-z][\w.-]{0,62}\w)")
+_INVISIBLE = "\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff"
+_HAS_INVISIBLE = re.compile(f"[{_INVISIBLE}]")
 _FOUND = re.compile(_ACCOUNT)
 _REALM = re.compile(_PART)
 _LIKE = re.compile(LOOKALIKE)
@@ -91,6 +126,8 @@ class Names:
                 self._add(match.group().replace("%40", "@").replace("%21", "!"), guess=True)
             for user in _UPID_USER.findall(text):
                 self._add(user)
+            for name in chain.from_iterable(rule.findall(text) for rule in (*_IN_LINES, _WINDOWS)):
+                self._add(name.rstrip("."), guess=True)
 
     def _add(self, text: str, guess: bool = False) -> None:
         """`guess`: found in some text, where `lena@example.com` is rather an e-mail address than an account."""
@@ -104,7 +141,7 @@ class Names:
         if token:
             self.tokens.add(token)
         if name not in self.kept_names:
-            self.words.add(name)
+            self.words |= {name, name.rpartition("\\")[2]} - {"", *self.kept_names}
 
 
 def split_account(text: str) -> tuple[str, str, str]:
@@ -122,12 +159,9 @@ class Pseudonymizer:
     def __init__(self, cipher: Cipher, names: Names, keep_realm: bool = True) -> None:
         self._hide = cipher.hide
         self._names, self._keep_realm = names, keep_realm
-        accounts = rf"{_LEFT}(?:{_any(names.accounts - names.keep)})(?![\w@])"
-        words = rf"{_LEFT}(?:(?i:{_any(_forms(names.words))})|(?:{_any(_forms(names.tokens))})){_RIGHT}"
-        fixed = rf"(?P<like>{LOOKALIKE})|(?P<ip>{_IPV4}|{_IPV6})|(?P<known>{accounts})|(?P<account>{_ACCOUNT})"
-        self._fixed, self._all = re.compile(fixed), re.compile(rf"{fixed}|(?P<word>{words})")
-        self._words = re.compile(rf"(?P<word>{words})")
-        self._seen: dict[tuple[bool, str], str] = {}
+        self._strict = _Patterns(names)
+        self._loose: _Patterns | None = None
+        self._seen: dict[tuple[bool, str, str], str] = {}
 
     def rewrite(self, value: Any, path: tuple[str, ...] = ()) -> Any:
         """The data with pseudonyms; mappings become dictionaries."""
@@ -141,16 +175,19 @@ class Pseudonymizer:
         return value
 
     def _key(self, key: Any) -> Any:
+        """A key of the structure stays whatever people are called; one that is an account or an address is data."""
         if not isinstance(key, str) or set(key.split(".")) <= _FIELDS:
             return key
-        return self._text(key, words=True)
+        return self._rewritten(key, False, "")
 
     def _value(self, text: str, path: tuple[str, ...]) -> str:
         if _at(path, _PEOPLE):
             return self._person(text)
+        if _at(path, _ADDRESSES) and _is_address(text):
+            return self._hide(text)
         if _at(path, _TOKENS | _EMAIL) or (_at(path, _REALMS) and not self._keep_realm):
             return self._hide(text) if text else text
-        return self._text(text, words=not _at(path, _VOCABULARY | _REALMS))
+        return self._text(text, not _at(path, _VOCABULARY | _REALMS), path[-1] if path else "")
 
     def _person(self, text: str) -> str:
         name, realm, token = split_account(text)
@@ -158,49 +195,75 @@ class Pseudonymizer:
             return text
         if not _REALM.fullmatch(realm):
             return self._hide(text)
-        return self._account(name, "@", realm, "!" if "!" in text[len(name) :] else "", token)
+        return self._account((name, "@", realm, "!" if "!" in text[len(name) :] else "", token), "")
 
-    def _account(self, name: str, at: str, realm: str, mark: str, token: str) -> str:
+    def _account(self, parts: tuple[str, str, str, str, str], place: str) -> str:
+        name, at, realm, mark, token = parts
         kept = f"{name}@{realm}" in self._names.keep
         if not kept:
-            name = self._hide(name)
-            realm = realm if self._keep_realm and not _LIKE.search(realm) else self._hide(realm)
-        return f"{name}{at}{realm}{mark}{self._hide(token) if token else ''}"
+            name = self._hide(name, place)
+            realm = realm if self._keep_realm and not _LIKE.search(realm) else self._hide(realm, place)
+        return f"{name}{at}{realm}{mark}{self._hide(token, place) if token else ''}"
 
-    def _text(self, text: str, words: bool) -> str:
-        found = self._seen.get((words, text))
+    def _text(self, text: str, words: bool, field: str) -> str:
+        found = self._seen.get((words, field, text))
         if found is None:
-            found = self._seen[(words, text)] = self._rewritten(text, words)
+            found = self._seen[words, field, text] = self._rewritten(text, words, f"{field}\0{text}")
         return found
 
-    def _rewritten(self, text: str, words: bool) -> str:
+    def _rewritten(self, text: str, words: bool, place: str) -> str:
         if _TIME.fullmatch(text):
             return text
         if hashed := _HASHED.fullmatch(text):
-            return self._rewritten(hashed[1] or "", words) + self._hide(hashed[2])
-        return (self._all if words else self._fixed).sub(self._replace, text)
+            return self._rewritten(hashed[1] or "", words, place) + self._hide(hashed[2])
+        if upid := _UPID.fullmatch(text):
+            return f"{self._searched(upid[1], words, place)}{self._person(upid[2])}:"
+        return self._searched(text, words, place)
 
-    def _replace(self, match: re.Match[str]) -> str:
+    def _searched(self, text: str, words: bool, place: str) -> str:
+        patterns = self._patterns_for(text)
+        return (patterns.all if words else patterns.fixed).sub(lambda match: self._replace(match, place), text)
+
+    def _patterns_for(self, text: str) -> _Patterns:
+        """What is invisible in a text may stand between the letters of a name."""
+        if text.isascii() or not _HAS_INVISIBLE.search(text):
+            return self._strict
+        self._loose = self._loose or _Patterns(self._names, f"[{_INVISIBLE}]{{0,8}}")
+        return self._loose
+
+    def _replace(self, match: re.Match[str], place: str) -> str:
         text = match.group()
         if match["ip"] is not None:
-            return self._address(text)
+            return self._address(text, place)
         if match["known"] is not None:
             name, realm, _token = split_account(text)
-            return self._account(name, "@", realm, "", "")
+            return self._account((name, "@", realm, "", ""), place)
         if match["account"] is None:
-            return self._hide(text)
+            return self._hide(text, place)
         name, at, realm, mark, token = match.group("name", "at", "realm", "mark", "token")
         if "." in realm and f"{name}@{realm}" not in self._names.accounts | self._names.keep:
-            return self._hide(text)
-        return self._account(name, at, realm, mark or "", token or "")
+            return self._hide(text, place)
+        return self._account((name, at, realm, mark or "", token or ""), place)
 
-    def _address(self, text: str) -> str:
+    def _address(self, text: str, place: str) -> str:
         """What looks like an address: one, one with a colon after it, or a time or number in which a name may stand."""
         if _is_address(text):
-            return self._hide(text)
+            return self._hide(text, place)
         if text.endswith(":") and _is_address(text[:-1]):
-            return self._hide(text[:-1]) + ":"
-        return self._words.sub(lambda word: self._hide(word.group()), text)
+            return self._hide(text[:-1], place) + ":"
+        return self._strict.words.sub(lambda word: self._hide(word.group(), place), text)
+
+
+class _Patterns:
+    """What is searched for; `between` may stand between any two characters of a name."""
+
+    def __init__(self, names: Names, between: str = "") -> None:
+        accounts = rf"{_LEFT}(?:{_any(names.accounts - names.keep, between)})(?![\w@])"
+        known, tokens = _any(_forms(names.words), between), _any(_forms(names.tokens), between)
+        word = rf"{_LEFT}(?:(?i:{known})|(?:{tokens})){_RIGHT}"
+        fixed = rf"(?P<like>{LOOKALIKE})|(?P<ip>{_IPV4}|{_IPV6})|(?P<known>{accounts})|(?P<account>{_ACCOUNT})"
+        self.fixed, self.words = re.compile(fixed), re.compile(rf"(?P<word>{word})")
+        self.all = re.compile(rf"{fixed}|(?P<word>{word})")
 
 
 def _texts(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -231,14 +294,18 @@ def _is_address(text: str) -> bool:
 
 
 def _forms(names: Iterable[str]) -> set[str]:
-    """The names as they are and as URLs have them. What has no letter and no digit is no word."""
-    known = [name for name in names if any(char.isalnum() for char in name)]
-    return {*known, *(quote(name, safe="", errors="replace") for name in known)}
+    """The names in every case and normal form, and as URLs have them. What has no letter and no digit is no word."""
+    known = {name for name in names if any(char.isalnum() for char in name)}
+    visible = known | {_HAS_INVISIBLE.sub("", name) for name in known}
+    cased = {form for name in visible for form in (name, name.upper(), name.casefold())}
+    normal = {unicodedata.normalize(form, name) for name in cased for form in ("NFC", "NFD")} | known
+    return {form for form in normal | {quote(name, safe="", errors="replace") for name in normal} if form}
 
 
-def _any(texts: Iterable[str]) -> str:
+def _any(texts: Iterable[str], between: str = "") -> str:
     """A pattern for any of the texts, the longest first."""
-    return "|".join(re.escape(text) for text in sorted(texts, key=lambda text: (-len(text), text))) or _NOTHING
+    longest = sorted(texts, key=lambda text: (-len(text), text))
+    return "|".join(between.join(map(re.escape, text)) if between else re.escape(text) for text in longest) or _NOTHING
 
 
 def pseudonymize(
