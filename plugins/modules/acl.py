@@ -11,8 +11,9 @@ module: acl
 short_description: Grant a role on a path of Proxmox VE to a user, a group or a token, or take it back
 version_added: 0.1.0
 description:
-  - This module does what it is told, and does not look who would be locked out. The guard against lock-outs is run by
-    the module M(pve.audit.identity_plan) and the role P(pve.audit.named_users#role).
+  - A change that would lock out everybody who manages access, as far as the credential can see, is refused, see
+    O(allow_lockout). Whole plans, with the break-glass account and the people behind the accounts, are guarded by the
+    module M(pve.audit.identity_plan) and the role P(pve.audit.named_users#role).
   - One task is one grant. All other grants stay as they are.
   - An option that is left out stays as it is.
 extends_documentation_fragment:
@@ -51,6 +52,13 @@ options:
       - Whether the grant reaches the objects below the path.
       - A new grant does if this is left out.
     type: bool
+  allow_lockout:
+    description:
+      - Whether the change is made although nobody would be left who can manage access and log in, as far as the
+        credential sees, or although the credential of the module itself could not take it back. Without this it
+        is refused, in check mode it is a warning.
+    type: bool
+    default: false
 notes:
   - Needed privilege is C(Permissions.Modify) on the path. With C(VM.Allocate), C(Datastore.Allocate) or
     C(Pool.Allocate) on a guest, storage or pool, one may give away there what one has.
@@ -102,6 +110,7 @@ http_status:
   sample: 500
 """
 
+import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -109,6 +118,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pve.audit.plugins.module_utils._module.wiring import STATE, api_spec, run_changing_module
 from ansible_collections.pve.audit.plugins.module_utils._pve.acl import ensure_acl
 from ansible_collections.pve.audit.plugins.module_utils._pve.change import Change
+from ansible_collections.pve.audit.plugins.module_utils._pve.lockout import OPTION
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Session
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -118,12 +128,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "roleid": {"type": "str", "required": True},
     "state": STATE,
     "propagate": {"type": "bool"},
+    "allow_lockout": OPTION,
 }
 
 
 def ensure(session: Session, params: dict[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
     """The change and the result. Raises AuditError."""
-    return ensure_acl(session, params, check_mode)
+    return ensure_acl(session, params, check_mode, time.time())
 
 
 def main() -> None:

@@ -11,8 +11,9 @@ module: group
 short_description: Create, change or delete a group of Proxmox VE
 version_added: 0.1.0
 description:
-  - This module does what it is told, and does not look who would be locked out. The guard against lock-outs is run by
-    the module M(pve.audit.identity_plan) and the role P(pve.audit.named_users#role).
+  - A change that would lock out everybody who manages access, as far as the credential can see, is refused, see
+    O(allow_lockout). Whole plans, with the break-glass account and the people behind the accounts, are guarded by the
+    module M(pve.audit.identity_plan) and the role P(pve.audit.named_users#role).
   - Who is a member stands with the user, see O(pve.audit.user#module:groups). This module never touches it.
   - An option that is left out stays as it is. An option that is given empty is cleared.
 extends_documentation_fragment:
@@ -31,6 +32,13 @@ options:
   comment:
     description: Comment, without the spaces around it, and V(0) alone counts as empty, as Proxmox VE keeps it.
     type: str
+  allow_lockout:
+    description:
+      - Whether the change is made although nobody would be left who can manage access and log in, as far as the
+        credential sees, or although the credential of the module itself could not take it back. Without this it
+        is refused, in check mode it is a warning.
+    type: bool
+    default: false
 notes:
   - Needed privilege is C(Group.Allocate) on C(/access/groups).
 seealso:
@@ -68,6 +76,7 @@ http_status:
   sample: 500
 """
 
+import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -75,18 +84,20 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pve.audit.plugins.module_utils._module.wiring import STATE, api_spec, run_changing_module
 from ansible_collections.pve.audit.plugins.module_utils._pve.change import Change
 from ansible_collections.pve.audit.plugins.module_utils._pve.groups_roles import ensure_group
+from ansible_collections.pve.audit.plugins.module_utils._pve.lockout import OPTION
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Session
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "groupid": {"type": "str", "required": True},
     "state": STATE,
     "comment": {"type": "str"},
+    "allow_lockout": OPTION,
 }
 
 
 def ensure(session: Session, params: dict[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
     """The change and the result. Raises AuditError."""
-    return ensure_group(session, params, check_mode)
+    return ensure_group(session, params, check_mode, time.time())
 
 
 def main() -> None:

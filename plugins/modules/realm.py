@@ -11,8 +11,9 @@ module: realm
 short_description: Set which second factor a realm of Proxmox VE asks for, its comment, and the default realm
 version_added: 0.1.0
 description:
-  - This module does what it is told, and does not look who would be locked out. The guard against lock-outs is run by
-    the module M(pve.audit.identity_plan) and the role P(pve.audit.named_users#role).
+  - A change that would lock out everybody who manages access, as far as the credential can see, is refused, see
+    O(allow_lockout). Whole plans, with the break-glass account and the people behind the accounts, are guarded by the
+    module M(pve.audit.identity_plan) and the role P(pve.audit.named_users#role).
   - Changes existing realms only. How a directory or an OpenID provider is reached is not touched.
   - An option that is left out stays as it is. An option that is given empty is cleared.
 extends_documentation_fragment:
@@ -54,6 +55,13 @@ options:
   default:
     description: Whether the login page offers this realm first. Only one realm can be that.
     type: bool
+  allow_lockout:
+    description:
+      - Whether the change is made although users would be asked for a second factor that they do not have, or although
+        nobody would be left who can manage access and log in, as far as the credential sees. Without this it is
+        refused, in check mode it is a warning.
+    type: bool
+    default: false
 notes:
   - Needed privilege is C(Realm.Allocate) on C(/access/realm).
 """
@@ -91,12 +99,14 @@ http_status:
   sample: 500
 """
 
+import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.pve.audit.plugins.module_utils._module.wiring import api_spec, run_changing_module
 from ansible_collections.pve.audit.plugins.module_utils._pve.change import Change
+from ansible_collections.pve.audit.plugins.module_utils._pve.lockout import OPTION
 from ansible_collections.pve.audit.plugins.module_utils._pve.realms import ensure_realm
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Session
 
@@ -110,12 +120,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "tfa_yubico_url": {"type": "str"},
     "comment": {"type": "str"},
     "default": {"type": "bool"},
+    "allow_lockout": OPTION,
 }
 
 
 def ensure(session: Session, params: dict[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
     """The change and the result. Raises AuditError."""
-    return ensure_realm(session, params, check_mode)
+    return ensure_realm(session, params, check_mode, time.time())
 
 
 def main() -> None:

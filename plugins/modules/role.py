@@ -11,8 +11,9 @@ module: role
 short_description: Create, change or delete a role of Proxmox VE
 version_added: 0.1.0
 description:
-  - This module does what it is told, and does not look who would be locked out. The guard against lock-outs is run by
-    the module M(pve.audit.identity_plan) and the role P(pve.audit.named_users#role).
+  - A change that would lock out everybody who manages access, as far as the credential can see, is refused, see
+    O(allow_lockout). Whole plans, with the break-glass account and the people behind the accounts, are guarded by the
+    module M(pve.audit.identity_plan) and the role P(pve.audit.named_users#role).
   - An option that is left out stays as it is.
   - Roles that are built into Proxmox VE, such as C(PVEAuditor), are never changed or deleted. That fails before
     anything is sent.
@@ -35,6 +36,13 @@ options:
     elements: str
   append:
     description: Only add O(privs), and take none away.
+    type: bool
+    default: false
+  allow_lockout:
+    description:
+      - Whether the change is made although nobody would be left who can manage access and log in, as far as the
+        credential sees, or although the credential of the module itself could not take it back. Without this it
+        is refused, in check mode it is a warning.
     type: bool
     default: false
 notes:
@@ -79,6 +87,7 @@ http_status:
   sample: 500
 """
 
+import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -86,6 +95,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pve.audit.plugins.module_utils._module.wiring import STATE, api_spec, run_changing_module
 from ansible_collections.pve.audit.plugins.module_utils._pve.change import Change
 from ansible_collections.pve.audit.plugins.module_utils._pve.groups_roles import ensure_role
+from ansible_collections.pve.audit.plugins.module_utils._pve.lockout import OPTION
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Session
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -93,12 +103,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "state": STATE,
     "privs": {"type": "list", "elements": "str"},
     "append": {"type": "bool", "default": False},
+    "allow_lockout": OPTION,
 }
 
 
 def ensure(session: Session, params: dict[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
     """The change and the result. Raises AuditError."""
-    return ensure_role(session, params, check_mode)
+    return ensure_role(session, params, check_mode, time.time())
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
     send,
 )
 from ansible_collections.pve.audit.plugins.module_utils._pve.identity_rows import acl_row
+from ansible_collections.pve.audit.plugins.module_utils._pve.lockout import guarded
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api, ChangeApi
 
 _KINDS: dict[str, Kind] = {"user": "user", "group": "group", "token": "token"}
@@ -105,10 +106,13 @@ def _request(verb: str, grant: Mapping[str, Any], more: Mapping[str, Any]) -> Re
     return Request(what, "PUT", ("access", "acl"), params)
 
 
-def ensure_acl(api: ChangeApi, params: Mapping[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
+def ensure_acl(
+    api: ChangeApi, params: Mapping[str, Any], check_mode: bool, now: float
+) -> tuple[Change, dict[str, Any]]:
     """Make the grant as the options say. Raises AuditError."""
     wanted = wanted_grant(params)
     grant = read_grant(api, wanted)
     change = plan_acl_absent(grant) if params["state"] == "absent" else plan_acl(grant, wanted)
+    change = guarded(api, change, "acl", {**params, "path": wanted["path"]}, check_mode, now)
     send(api, change, check_mode)
     return change, {"acl": change.after}

@@ -23,6 +23,7 @@ from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
     updated,
 )
 from ansible_collections.pve.audit.plugins.module_utils._pve.identity_rows import group_row, role_row
+from ansible_collections.pve.audit.plugins.module_utils._pve.lockout import guarded
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api, ChangeApi
 
 
@@ -59,13 +60,16 @@ def plan_group_absent(group: Record) -> Change:
     return Change(group, {}, (Request(f"delete the group {groupid}", "DELETE", ("access", "groups", groupid)),))
 
 
-def ensure_group(api: ChangeApi, params: Mapping[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
+def ensure_group(
+    api: ChangeApi, params: Mapping[str, Any], check_mode: bool, now: float
+) -> tuple[Change, dict[str, Any]]:
     """Make the group as the options say. Raises AuditError."""
     groupid = check_name("group", "groupid", params["groupid"])
     comment = None if params["comment"] is None else plain_text(params["comment"])
     group = read_group(api, groupid)
     absent = params["state"] == "absent"
     change = plan_group_absent(group) if absent else plan_group(group, groupid, comment)
+    change = guarded(api, change, "group", params, check_mode, now)
     send(api, change, check_mode)
     return change, {"group": change.after}
 
@@ -119,12 +123,16 @@ def _refuse_special(role: Record) -> None:
         )
 
 
-def ensure_role(api: ChangeApi, params: Mapping[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
+def ensure_role(
+    api: ChangeApi, params: Mapping[str, Any], check_mode: bool, now: float
+) -> tuple[Change, dict[str, Any]]:
     """Make the role as the options say. Raises AuditError."""
     absent = params["state"] == "absent"
     roleid = check_name("name" if absent else "role", "roleid", params["roleid"])
     privs = None if params["privs"] is None else [check_name("name", "privs", priv) for priv in params["privs"] if priv]
     role = read_role(api, roleid)
     change = plan_role_absent(role) if absent else plan_role(role, roleid, privs, params["append"])
+    if role:
+        change = guarded(api, change, "role", params, check_mode, now)
     send(api, change, check_mode)
     return change, {"role": change.after}

@@ -27,6 +27,7 @@ from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
     send,
 )
 from ansible_collections.pve.audit.plugins.module_utils._pve.identity_rows import as_bool
+from ansible_collections.pve.audit.plugins.module_utils._pve.lockout import guarded
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api, ChangeApi
 
 # Proxmox VE puts these back when the comment of a built-in realm is empty. [PVE::Auth::Plugin parse_config]
@@ -143,8 +144,11 @@ def _tfa_text(tfa: Mapping[str, str]) -> str:
     return ",".join(f"{name}={tfa[name]}" for name in ("type", *sorted(set(tfa) - {"type"})))
 
 
-def ensure_realm(api: ChangeApi, params: Mapping[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
+def ensure_realm(
+    api: ChangeApi, params: Mapping[str, Any], check_mode: bool, now: float
+) -> tuple[Change, dict[str, Any]]:
     """Make the settings of the realm as the options say. Raises AuditError."""
     change = plan_realm(read_realm(api, check_name("name", "realm", params["realm"])), params)
+    change = guarded(api, change, "realm", {**params, "state": "present"}, check_mode, now)
     send(api, change, check_mode)
     return change, {"realm": change.after}

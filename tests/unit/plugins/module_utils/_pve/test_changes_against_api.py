@@ -107,7 +107,7 @@ CHANGES: list[tuple[ModuleType, Record]] = [
     (acl, {"path": "/vms/", "type": "user", "ugid": "alice@pve", "roleid": "PVEAuditor"}),
     (acl, {"path": "vms", "type": "token", "ugid": "svc@pve!backup", "roleid": "PVEVMAdmin", "propagate": False}),
     (acl, {"path": "/", "type": "group", "ugid": "auditors", "roleid": "PVEAuditor", "state": "absent"}),
-    (realm, {"realm": "pve", "tfa": "oath", "tfa_step": 60}),
+    (realm, {"realm": "pve", "tfa": "oath", "tfa_step": 60, "allow_lockout": True}),
     (realm, {"realm": "ldap", "comment": "", "default": True}),
     (realm, {"realm": "ldap", "comment": " the people  "}),
     (metric_server, {"id": "graph", "type": "graphite", "server": "192.0.2.1", "path": "a.b"}),
@@ -572,7 +572,7 @@ REFUSALS: list[tuple[str, ModuleType, Record, type[errors.AuditError], str]] = [
     (
         "audit@pve!report",
         realm,
-        {"realm": "pve", "tfa": "oath"},
+        {"realm": "pve", "tfa": "oath", "allow_lockout": True},
         errors.ForbiddenError,
         "change the realm pve: .*Realm.Allocate",
     ),
