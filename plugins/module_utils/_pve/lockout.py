@@ -81,8 +81,8 @@ def _reasons(before: Directory, after: Directory, step: Mapping[str, Any], conte
 
 def _stranded(credential: str, missing: str) -> Iterator[str]:
     yield (
-        f"after this change {credential}, which this module is logged in with, would have no {missing} any more and could "
-        "not take it back"
+        f"after this change {credential}, which this module is logged in with, would have no {missing} any more and "
+        "could not take it back"
     )
 
 
