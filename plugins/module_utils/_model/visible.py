@@ -47,6 +47,8 @@ _LATIN_LIKE = frozenset(
 # Scripts that are written in one word with Latin letters or with each other.
 _TOGETHER = frozenset({"LATIN", "CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL", "BOPOMOFO"})
 _WORD = re.compile(r"[^\W\d_]+(?:[^\W_]|[\u0300-\u036f])*")
+_SPELLED = re.compile(r"\\(?:[nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
+_MARKS = re.compile(r"[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 _MARKS_AT_MOST = 2
 
 
@@ -63,15 +65,20 @@ def safe_text(value: object, *, multiline: bool = False) -> str:
         text = text.replace("\r\n", "\n")
     if text.isascii() and text.isprintable():
         return text
-    disguised = set() if text.isascii() else _disguised(text)
+    spelled = _stacked(text) | _disguised(text)
     keep = "\n\t" if multiline else ""
-    marks, parts = _MARKS_AT_MOST, []
-    for place, char in enumerate(text):
-        mark = char > "\u02ff" and unicodedata.category(char) in ("Mn", "Me")
-        marks = marks + 1 if mark else 0
-        hidden = place in disguised or marks > _MARKS_AT_MOST or is_hidden(char)
-        parts.append(_spell(char) if hidden and char not in keep else char)
-    return "".join(parts)
+    return "".join(
+        _spell(char) if char not in keep and (place in spelled or is_hidden(char)) else char
+        for place, char in enumerate(text)
+    )
+
+
+def _stacked(text: str) -> set[int]:
+    """The places of combining marks that follow on as many as anybody writes."""
+    places: set[int] = set()
+    for run in _MARKS.finditer(text):
+        places.update(range(run.start() + _MARKS_AT_MOST, run.end()))
+    return places
 
 
 @lru_cache(maxsize=4096)
@@ -90,9 +97,12 @@ def is_hidden(char: str) -> bool:
 
 def _disguised(text: str) -> set[int]:
     """The places of letters that are there to be taken for others."""
+    if text.isascii():
+        return set()
     places: set[int] = set()
     scripts: dict[str, set[int]] = {}
-    for word in _WORD.finditer(text):
+    # What is spelled out already, as in a text that comes here twice, is no part of a word.
+    for word in _WORD.finditer(_SPELLED.sub(lambda match: " " * len(match.group()), text)):
         found = {place: _script(text[place]) for place in range(*word.span()) if text[place].isalpha()}
         used = set(found.values())
         if len(used) > 1 and not used <= _TOGETHER:

@@ -15,6 +15,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.errors import Inp
 
 _PRINTABLE = re.compile(r"[!-~]+")
 _TOKEN_ID = re.compile(r"[A-Za-z][A-Za-z0-9._-]+")
+_WITH_PORT = re.compile(r"(?:\[(?P<bare>[^\[\]]*)\]|(?P<name>[^:\[\]]+)):(?P<port>\d*)")
 _HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
 
 
@@ -45,30 +46,35 @@ class Credentials:
             _check_ca(self.ca_path)
 
     def _check_token(self) -> None:
-        if self.token_id and not self.token_secret:
-            raise InputError("api_token_secret is missing: a token needs its id and its secret")
-        if self.token_secret and not self.token_id:
-            raise InputError("api_token_id is missing: a token needs its id and its secret")
-        if not self.token_id and not self.password:
-            raise InputError("no credential: set api_token_id and api_token_secret, or api_password")
-        if self.token_id and "=" in self.token_id:
-            raise InputError(
+        """The first that is wrong is told, and no secret with it."""
+        name, secret = self.token_id or "", self.token_secret or ""
+        mistakes = (
+            (name and not secret, "api_token_secret is missing: a token needs its id and its secret"),
+            (secret and not name, "api_token_id is missing: a token needs its id and its secret"),
+            (not name and not self.password, "no credential: set api_token_id and api_token_secret, or api_password"),
+            (
+                "=" in name,
                 "api_token_id has an = in it, as if the secret stood behind it: write the name of the token alone "
-                "there, and the secret in api_token_secret"
-            )
-        name = self.token_name
-        if name is not None and not _TOKEN_ID.fullmatch(name):
-            raise InputError(
-                f"api_token_id {name!r} is not the name of a token: use its name without blanks, as it stands behind "
-                "the ! in the token's full name"
-            )
-        if self.token_secret and "!" in self.token_secret:
-            raise InputError(
+                "there, and the secret in api_token_secret",
+            ),
+            (
+                "!" in secret,
                 "api_token_secret holds a whole header value: write only what stands behind the = there, the user in "
-                "api_user and the name of the token in api_token_id"
+                "api_user and the name of the token in api_token_id",
+            ),
+            (
+                secret and not _PRINTABLE.fullmatch(secret),
+                "api_token_secret has blanks or characters that no token secret has: copy it again",
+            ),
+        )
+        for wrong, sentence in mistakes:
+            if wrong:
+                raise InputError(sentence)
+        if self.token_name is not None and not _TOKEN_ID.fullmatch(self.token_name):
+            raise InputError(
+                f"api_token_id {self.token_name!r} is not the name of a token: use its name without blanks, as it "
+                "stands behind the ! in the token's full name"
             )
-        if self.token_secret and not _PRINTABLE.fullmatch(self.token_secret):
-            raise InputError("api_token_secret has blanks or characters that no token secret has: copy it again")
 
     @property
     def token_name(self) -> str | None:
@@ -96,21 +102,20 @@ class Credentials:
 def _check_host(host: str) -> None:
     if not host or not _PRINTABLE.fullmatch(host) or "/" in host or "@" in host:
         raise InputError(f"api_host {host!r} is not a host name or address: give it without https:// and path")
-    bracketed = re.fullmatch(r"\[([^\[\]]*)\](?::(\d+))?", host)
-    name, colon, port = host.rpartition(":")
-    if (bracketed and bracketed[2]) or (colon and ":" not in name):
+    with_port = _WITH_PORT.fullmatch(host)
+    if with_port:
         raise InputError(
-            f"api_host {host!r} has a port in it: write api_host: {name.strip('[]') or 'the host'}, and the port as "
-            f"api_port: {port or 8006}"
+            f"api_host {host!r} has a port in it: write api_host: {with_port['bare'] or with_port['name']}, and the "
+            f"port as api_port: {with_port['port'] or 8006}"
         )
-    bare = bracketed[1] if bracketed else host
-    if ":" in bare or "[" in bare or "]" in bare:
-        try:
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        if set(":[]") & set(bare):
             ipaddress.IPv6Address(bare)
-        except ValueError:
-            raise InputError(
-                f"api_host {host!r} is not an address: write an IPv6 address as 2001:db8::1 or [2001:db8::1]"
-            ) from None
+    except ValueError:
+        raise InputError(
+            f"api_host {host!r} is not an address: write an IPv6 address as 2001:db8::1 or [2001:db8::1]"
+        ) from None
 
 
 def _check_user(user: str) -> None:

@@ -26,6 +26,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.errors import (
     TlsError,
 )
 from ansible_collections.pve.audit.plugins.module_utils._model.visible import safe_text
+from ansible_collections.pve.audit.plugins.module_utils._pve.transport import SecondFactorError, SlowError, WireError
 
 with contextlib.suppress(ImportError):  # nobody comes here without it
     import requests
@@ -105,12 +106,17 @@ def foreign_page(status: int, what: str, given: Credentials) -> str:
     )
 
 
-def second_factor(given: Credentials) -> str:
-    """The password is right."""
-    return (
-        f"{given.address} asks {given.user} for a second factor, which cannot be given here: use an API token "
-        "(api_token_id and api_token_secret)"
-    )
+def bounded_error(error: WireError, what: str, given: Credentials) -> ApiError:
+    """The error for an answer that was not taken, or that asks for a second factor after a right password."""
+    if isinstance(error, SecondFactorError):
+        return AuthError(
+            f"{given.address} {error} of {given.user}, which cannot be given here: use an API token (api_token_id and "
+            "api_token_secret)",
+            200,
+        )
+    if isinstance(error, SlowError):
+        return TimeoutReachedError(f"{given.address} {error} ({what})")
+    return NotAnApiError(f"{given.address} {error} ({what}): check api_host and api_port")
 
 
 def wire_error(error: Any, what: str, given: Credentials) -> ApiError:

@@ -22,17 +22,17 @@ from ansible_collections.pve.audit.plugins.module_utils._model.errors import (
     RefusedError,
     TimeoutReachedError,
 )
+from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT
 from ansible_collections.pve.audit.plugins.module_utils._pve import transport
 from ansible_collections.pve.audit.plugins.module_utils._pve.credentials import Credentials
 from ansible_collections.pve.audit.plugins.module_utils._pve.failures import (
+    bounded_error,
     complaints,
     foreign_page,
-    second_factor,
     status_error,
     wire_error,
     write_error,
 )
-from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT
 
 with contextlib.suppress(ImportError):  # `transport.MISSING` has the reason, and the modules tell it before
     import requests
@@ -195,12 +195,8 @@ class Session:
             if refused is not None:
                 raise refused(error) from None
             raise status_error(error.status_code, complaints(error) or str(error.content or ""), what, given) from None
-        except transport.SecondFactorError:
-            raise AuthError(second_factor(given), 200) from None
-        except transport.SlowError as error:
-            raise TimeoutReachedError(f"{given.address} {error} ({what})") from None
         except transport.WireError as error:
-            raise NotAnApiError(f"{given.address} {error} ({what}): check api_host and api_port") from None
+            raise bounded_error(error, what, given) from None
         except requests.exceptions.RequestException as error:
             raise wire_error(error, what, given) from None
         except (KeyError, TypeError, AttributeError, RecursionError, ValueError):

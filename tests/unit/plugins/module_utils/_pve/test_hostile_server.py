@@ -199,7 +199,7 @@ def test_a_second_factor_is_no_wrong_password(serve: Serve, connect: Callable[..
     port = serve(lambda connection: connection.sendall(answer("200 OK", json.dumps(body).encode())))
     found = failure(lambda: connect(port, token_id=None, token_secret=None, password="hunter2"))
     assert isinstance(found, errors.AuthError)
-    assert "asks audit@pve for a second factor" in str(found) and "use an API token" in str(found)
+    assert "asks for a second factor of audit@pve" in str(found) and "use an API token" in str(found)
     assert "password" not in str(found)
 
 
