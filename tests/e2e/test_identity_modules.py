@@ -53,6 +53,7 @@ PLAY = """
     - pve.audit.realm:
         realm: pve
         tfa: oath
+        allow_lockout: true
     - pve.audit.metric_server:
         id: graphite
         type: graphite

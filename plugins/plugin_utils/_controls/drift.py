@@ -84,7 +84,7 @@ _NOT_CHECKED = {"state": "unknown", "reason": "not_checked", "message": "the con
 
 def _outcome(check: Mapping[str, Any], changes: bool) -> dict[str, str]:
     """State, reason and message of a check. What was found before the host or a task gave up is certain."""
-    results = check["results"].values()
+    results = list(check["results"].values())  # those of Ansible can be gone through once
     found = "drift" if changes else "unknown"
     if any(_lost(result) for result in results):
         return {"state": found, "reason": "unreachable", "message": "the host stopped answering"}
