@@ -17,6 +17,8 @@ SD_ID = "pveaudit@32473"
 # The source by which the forwarder says that it lives.
 HEARTBEAT = "heartbeat"
 MIN_PART = 512
+MOST_PARTS = 99_999
+MOST_OFFSET = 1 << 62
 _NOT_NAME = re.compile(r"[^!-~]")
 _CONTROL = {code: f"#{code:03o}" for code in (*range(0x20), 0x7F)}
 _SD_ESCAPES = {**_CONTROL, ord("\\"): "\\\\", ord('"'): '\\"', ord("]"): "\\]"}
@@ -24,7 +26,7 @@ _HEADER = re.compile(r"<\d{1,3}>1 (\S+) (\S+) \S+ \S+ \S+ ")
 _PARAM = re.compile(r' ([!#-<>-\\^-~]{1,32})="((?:\\.|[^"\\\]])*)"', re.DOTALL)
 _ELEMENT = re.compile(r'\[[!#-<>-\\^-~]{1,32}(?: [!#-<>-\\^-~]{1,32}="(?:\\.|[^"\\\]])*")*\]', re.DOTALL)
 _CURSOR = re.compile(r"s=([0-9a-f]{1,32});i=([0-9a-f]{1,16})(?:;|$)")
-_ESCAPED = re.compile(r"#[0-3][0-7]{2}|\\x[0-9a-f]{2}")
+_PART = re.compile(r"([0-9]{1,5})/([0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def encode(message: Message, frame_bytes: int) -> list[bytes]:
     head = _head(message, "")
     if len(head) + 1 + len(body) <= frame_bytes:
         return [head + b" " + body]
-    room = max(MIN_PART, frame_bytes - len(head) - len(' part="99999/99999"') - 1)
+    room = max(MIN_PART, frame_bytes - len(head) - len(f' part="{MOST_PARTS}/{MOST_PARTS}"') - 1)
     pieces = list(_split(body, room))
     return [_head(message, f"{number}/{len(pieces)}") + b" " + piece for number, piece in enumerate(pieces, 1)]
 
@@ -118,7 +120,7 @@ class ArchivedLine:
     @property
     def sequence(self) -> tuple[str, int] | None:
         """The journal's id and the number of the entry in it."""
-        found = _CURSOR.search(self.params.get("cursor", ""))
+        found = _CURSOR.match(self.params.get("cursor", ""))
         return (found[1], int(found[2], 16)) if found else None
 
     @property
@@ -131,15 +133,31 @@ class ArchivedLine:
         return None
 
     @property
-    def lengths(self) -> tuple[int, int]:
-        """The least and the greatest number of bytes the line can have had in its file, with its line break."""
-        if self.params.get("length", "").isascii() and self.params.get("length", "").isdigit():
-            exact = int(self.params["length"])
-            return exact, exact
-        longest = len(self.text.encode("utf-8", "surrogateescape"))
-        escapes = sum(len(found) - 1 for found in _ESCAPED.findall(self.text))
-        cut = self.params.get("cut") == "true"
-        return longest - escapes + (0 if cut else 1), longest + (0 if cut else 2)
+    def offset(self) -> int | None:
+        """Where in its file the line begins."""
+        return parse_number(self.params.get("offset", ""), MOST_OFFSET)
+
+    @property
+    def longest(self) -> int:
+        """How many bytes the line can have had in its file at most, with its line break: what it shows itself."""
+        return len(self.text.encode("utf-8", "surrogateescape")) + (0 if self.params.get("cut") == "true" else 2)
+
+
+def parse_number(text: str, most: int) -> int | None:
+    """A number in ASCII digits, from 0 to `most`; None for anything else, however long."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 20):
+        return None
+    number = int(text)
+    return number if number <= most else None
+
+
+def parse_part(text: str) -> tuple[int, int] | None:
+    """Number and total of a piece of a split line, as `encode` writes it."""
+    found = _PART.fullmatch(text)
+    if found is None:
+        return None
+    number, total = int(found[1]), int(found[2])
+    return (number, total) if 1 <= number <= total and total > 1 else None
 
 
 def parse_line(raw: bytes) -> ArchivedLine | None:

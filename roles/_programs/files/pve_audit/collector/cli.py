@@ -13,7 +13,8 @@ import syslog
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -136,29 +137,29 @@ def _gaps(settings: Settings, options: argparse.Namespace) -> tuple[int, dict[st
     since = options.since
     if options.days is not None:
         since = (datetime.now(UTC).date() - timedelta(days=options.days)).isoformat()
-    tally = gaps.read_archive(Path(options.archive or settings.archive), set(options.node), since, options.until)
-    result = gaps.report(tally)
-    sentences = []
-    for one in _worth_telling(result["journals"], options):
-        kind = "missing" if not one["filtered"] else "not sent by choice"
-        runs = ", ".join(f"{start:x}-{end:x}" for start, end in one["missing"][:20])
-        span = f"entries {one['first']:x} to {one['last']:x}, {one['duplicates']} twice"
-        sentences.append(
-            f"{one['node']} journal {one['journal']}: {span}, {one['missing_count']} {kind} {runs}".rstrip()
-        )
-    for one in _worth_telling(result["files"], options):
-        runs = ", ".join(f"{start}-{end}" for start, end in one["missing"][:20])
-        span = f"bytes from {one['first']}, {one['lines']} lines, {one['duplicates']} twice"
-        lost = f"{one['missing_bytes']} bytes missing {runs}".rstrip()
-        sentences.append(f"{one['node']} {one['source']} inode {one['inode']}: {span}, {lost}")
+    archive = Path(options.archive or settings.archive)
+    result = gaps.find_gaps(settings, archive, set(options.node), since, options.until)
+    sentences = [f"{ERROR}{one['node']} {one['source']}: {one['message']}" for one in result["findings"]]
+    if result["findings_count"] > len(result["findings"]):
+        sentences.append(f"{ERROR}and {result['findings_count'] - len(result['findings'])} more findings")
+    sentences += [] if options.journal else _spans(result)
     level, verdict = ("", "complete") if result["complete"] else (ERROR, "NOT complete")
     sentences.append(f"{level}{result['lines']} lines, {result['unreadable']} unreadable: {verdict}")
     return (0 if result["complete"] else 1), result, sentences
 
 
-def _worth_telling(found: list[dict[str, Any]], options: argparse.Namespace) -> list[dict[str, Any]]:
-    """All of it to a person; to the journal, what lacks something."""
-    return [one for one in found if not options.journal or one["missing"] or one["missing_parts"]]
+def _spans(result: dict[str, Any]) -> list[str]:
+    """For a person: what each journal has, and the files of each source together."""
+    sentences = []
+    for one in result["journals"]:
+        kind = "missing" if not one["filtered"] else "not sent by choice"
+        span = f"entries {one['first']:x} to {one['last']:x}, {one['duplicates']} twice, {one['missing_count']} {kind}"
+        sentences.append(f"{one['node']} {one['source']} {one['journal']}: {span}")
+    for (node, source), rows in groupby(result["files"], key=lambda one: (one["node"], one["source"])):
+        files = list(rows)
+        lines, twice, lost = (sum(one[name] for one in files) for name in ("lines", "duplicates", "missing_bytes"))
+        sentences.append(f"{node} {source}: {len(files)} files, {lines} lines, {twice} twice, {lost} bytes missing")
+    return sentences
 
 
 def _refused(settings: Settings, options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
@@ -217,6 +218,14 @@ def _shared(config: str, flag: bool | str) -> argparse.ArgumentParser:
     return shared
 
 
+def _date(text: str) -> str:
+    """A day as YYYY-MM-DD, or nothing."""
+    try:
+        return date.fromisoformat(text).isoformat() if text else ""
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date (YYYY-MM-DD)") from error
+
+
 def _parser() -> argparse.ArgumentParser:
     before = _shared(DEFAULT_PATH, False)
     after = _shared(argparse.SUPPRESS, argparse.SUPPRESS)
@@ -239,9 +248,9 @@ def _parser() -> argparse.ArgumentParser:
     missing.add_argument("--archive", help="another directory than that of the settings")
     missing.add_argument("--node", action="append", default=[])
     period = missing.add_mutually_exclusive_group()
-    period.add_argument("--since", default="", metavar="DATE")
+    period.add_argument("--since", default="", metavar="DATE", type=_date)
     period.add_argument("--days", type=int, help="so many past days, and today")
-    missing.add_argument("--until", default="", metavar="DATE")
+    missing.add_argument("--until", default="", metavar="DATE", type=_date)
     quiet = command("silence", "which node has fallen silent, began anew or is behind")
     quiet.add_argument(
         "--accept", action="append", default=[], metavar="NODE", help="a forwarder that began anew is known from now on"

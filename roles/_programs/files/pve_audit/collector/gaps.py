@@ -5,205 +5,189 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Set
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from pve_audit.collector.store import day_files, open_text
-from pve_audit.wire import ArchivedLine, parse_line
+from pve_audit.collector.settings import Settings
+from pve_audit.collector.store import DamagedError, DayFile, day_files, read_lines
+from pve_audit.collector.streams import EXAMPLES, JOURNAL, Key, Runs, Stream
+from pve_audit.collector.tally import MOST_STREAMS, Tally
 
-Runs = list[tuple[int, int]]
-
-
-@dataclass(slots=True)
-class Journal:
-    """The numbers of one journal (`s=` of the cursor) as they came. `filtered`: the node sends a part of it only."""
-
-    numbers: array[int] = field(default_factory=lambda: array("Q"))
-    parts: dict[int, set[str]] = field(default_factory=dict)
-    filtered: bool = False
+MOST_FINDINGS = 1000
+Finding = dict[str, Any]
 
 
-@dataclass(slots=True)
-class File:
-    """Offset, least and greatest length of the lines of one file (by inode and fingerprint)."""
+def find_gaps(settings: Settings, archive: Path, nodes: set[str], since: str, until: str) -> dict[str, Any]:
+    """The report on the days from `since` to `until` (ISO dates, empty for no limit), of all nodes if `nodes` is empty.
 
-    spans: list[tuple[int, int, int]] = field(default_factory=list)
-    parts: dict[int, set[str]] = field(default_factory=dict)
-    paths: set[str] = field(default_factory=set)
-
-
-@dataclass
-class Tally:
-    """All that is needed of the archive: about 8 bytes for a journal line."""
-
-    journals: dict[tuple[str, str], Journal] = field(default_factory=dict)
-    files: dict[tuple[str, str, str, str], File] = field(default_factory=dict)
-    notes: list[dict[str, str]] = field(default_factory=list)
-    unreadable: int = 0
-    lines: int = 0
-
-    def add(self, node: str, source: str, raw: bytes) -> None:
-        """Count one archived line."""
-        self.lines += 1
-        line = parse_line(raw)
-        if line is None:
-            self.unreadable += 1
-            return
-        if "note" in line.params and line.place is None:
-            self.notes.append({"node": node, "time": line.time, **line.params, "text": line.text[:500]})
-        elif line.sequence is not None:
-            self._add_entry(node, line)
-        elif "offset" in line.params:
-            self._add_span(node, source, line)
-
-    def _add_entry(self, node: str, line: ArchivedLine) -> None:
-        assert line.sequence is not None
-        journal = self.journals.setdefault((node, line.sequence[0]), Journal())
-        journal.filtered = journal.filtered or line.params.get("filtered") == "true"
-        if "part" in line.params:
-            journal.parts.setdefault(line.sequence[1], set()).add(line.params["part"])
-        else:
-            journal.numbers.append(line.sequence[1])
-
-    def _add_span(self, node: str, source: str, line: ArchivedLine) -> None:
-        offset = line.params["offset"]
-        if not (offset.isascii() and offset.isdigit()):
-            self.unreadable += 1
-            return
-        key = (node, source, line.params.get("inode", ""), line.params.get("fingerprint", ""))
-        file = self.files.setdefault(key, File())
-        file.paths.add(line.params.get("file", ""))
-        if "part" in line.params:
-            file.parts.setdefault(int(offset), set()).add(line.params["part"])
-        if "part" not in line.params or "length" in line.params:
-            file.spans.append((int(offset), *line.lengths))
-        else:
-            # Only all parts together have the length; what a part does not know it does not claim.
-            file.spans.append((int(offset), 0, 1 << 40))
-
-
-def missing_numbers(numbers: Iterable[int]) -> tuple[Runs, int]:
-    """The runs of numbers missing between the least and the greatest, and how many came more than once."""
-    missing: Runs = []
-    duplicates = 0
-    last: int | None = None
-    for number in sorted(numbers):
-        if number == last:
-            duplicates += 1
-        elif last is not None and number > last + 1:
-            missing.append((last + 1, number - 1))
-        last = number
-    return missing, duplicates
-
-
-def missing_bytes(spans: Iterable[tuple[int, int, int]]) -> tuple[Runs, int]:
-    """Byte ranges (first, last) that no line covers, and how many lines came more than once.
-
-    A line may have been longer in its file than it is here (`least` to `greatest`): a range is missing when even the
-    greatest length does not reach the next line.
+    JSON-able. `complete` is true only when there is no finding. Earlier days are read as far as is needed to know where
+    the streams were, and nothing of them is reported.
     """
-    missing: Runs = []
-    duplicates = 0
-    start: int | None = None
-    end = 0
-    for offset, _least, greatest in sorted(spans):
-        if offset == start:
-            duplicates += 1
-        elif start is not None and offset > end:
-            missing.append((end, offset - 1))
-        start = offset
-        end = max(end, offset + greatest)
-    return missing, duplicates
+    wanted = nodes or set(settings.listeners.values())
+    found = [file for file in day_files(archive) if not nodes or file.node in nodes]
+    tallies = (
+        read_source(list(files), node, source, source in settings.partial.get(node, ()), since, until)
+        for (node, source), files in groupby(found, key=lambda file: (file.node, file.source))
+    )
+    return report(tallies, wanted)
 
 
-def missing_parts(parts: dict[int, set[str]]) -> dict[int, list[str]]:
-    """For each split line the parts (`2/3`) that did not come."""
-    result = {}
-    for number, found in parts.items():
-        total = max((int(one.partition("/")[2]) for one in found if one.partition("/")[2].isdigit()), default=0)
-        lost = [f"{part}/{total}" for part in range(1, min(total, 100_000) + 1) if f"{part}/{total}" not in found]
-        if lost:
-            result[number] = lost
-    return result
-
-
-def report(tally: Tally) -> dict[str, Any]:
-    """JSON-able. `complete` is false when anything is missing that the numbers show."""
-    journals = [_journal(node, name, journal) for (node, name), journal in sorted(tally.journals.items())]
-    files = [_file(key, file) for key, file in sorted(tally.files.items())]
-    gaps = any(one["missing"] or one["missing_parts"] for one in files)
-    gaps = gaps or any((one["missing"] and not one["filtered"]) or one["missing_parts"] for one in journals)
-    return {
-        "complete": not gaps and not tally.unreadable,
-        "lines": tally.lines,
-        "unreadable": tally.unreadable,
-        "journals": journals,
-        "files": files,
-        "notes": tally.notes,
-    }
-
-
-def _journal(node: str, name: str, journal: Journal) -> dict[str, Any]:
-    numbers = [*journal.numbers, *journal.parts]
-    missing, duplicates = missing_numbers(numbers)
-    return {
-        "node": node,
-        "journal": name,
-        "lines": len(numbers),
-        "first": min(numbers),
-        "last": max(numbers),
-        "duplicates": duplicates,
-        "missing": [list(run) for run in missing],
-        "missing_count": sum(end - start + 1 for start, end in missing),
-        "missing_parts": {f"{number:x}": lost for number, lost in sorted(missing_parts(journal.parts).items())},
-        "filtered": journal.filtered,
-    }
-
-
-def _file(key: tuple[str, str, str, str], file: File) -> dict[str, Any]:
-    missing, duplicates = missing_bytes(_without_repeated_parts(file))
-    return {
-        "node": key[0],
-        "source": key[1],
-        "inode": key[2],
-        "fingerprint": key[3],
-        "paths": sorted(file.paths),
-        "lines": len({span[0] for span in file.spans}),
-        "first": min(span[0] for span in file.spans),
-        "last": max(span[0] for span in file.spans),
-        "duplicates": duplicates,
-        "missing": [list(run) for run in missing],
-        "missing_bytes": sum(end - start + 1 for start, end in missing),
-        "missing_parts": {str(number): lost for number, lost in sorted(missing_parts(file.parts).items())},
-    }
-
-
-def _without_repeated_parts(file: File) -> list[tuple[int, int, int]]:
-    """Parts of one line share its offset and are no duplicates of each other."""
-    whole = [span for span in file.spans if span[0] not in file.parts]
-    split = {span[0]: span for span in file.spans if span[0] in file.parts}
-    spans = sorted([*whole, *split.values()])
-    following = [*[span[0] for span in spans[1:]], 1 << 62]
-    return [
-        (offset, least, min(greatest, after - offset) if offset in file.parts and greatest == 1 << 40 else greatest)
-        for (offset, least, greatest), after in zip(spans, following, strict=True)
-    ]
-
-
-def read_archive(archive: Path, nodes: set[str], since: str, until: str) -> Tally:
-    """Read the days from `since` to `until` (ISO dates, empty for no limit), of all nodes when `nodes` is empty."""
-    tally = Tally()
-    for file in day_files(archive):
-        day = file.day.isoformat()
-        if (nodes and file.node not in nodes) or (since and day < since) or (until and day > until):
-            continue
-        try:
-            with open_text(file.path) as stream:
-                for raw in stream:
-                    tally.add(file.node, file.source, raw)
-        except FileNotFoundError:
-            continue
+def read_source(
+    files: list[DayFile], node: str, source: str, partial: bool = False, since: str = "", until: str = ""
+) -> Tally:
+    """All files of one source."""
+    files.sort(key=lambda file: (file.day, file.kind == "open", file.part))
+    tally = _read(
+        (file for file in files if since <= file.day.isoformat() and (not until or file.day.isoformat() <= until)),
+        Tally(node, source, partial),
+    )
+    earlier = [file for file in files if file.day.isoformat() < since]
+    for _day, before in groupby(reversed(earlier), key=lambda file: file.day):
+        if not tally.unexplained():
+            break
+        tally.learn(_read(reversed(list(before)), Tally(node, source, partial)))
     return tally
+
+
+def _read(files: Iterable[DayFile], tally: Tally) -> Tally:
+    growing = False
+    for file in files:
+        growing = file.kind == "open"
+        name = f"{file.node}/{file.source}/{file.path.name}"
+        try:
+            for number, raw in enumerate(read_lines(file.path), 1):
+                if raw.endswith(b"\n") or not growing:  # else it is being written
+                    tally.add(raw, name, number)
+        except FileNotFoundError:
+            continue  # it was closed or deleted meanwhile
+        except DamagedError as error:
+            tally.damaged.append((name, str(error)[:200]))
+    tally.finish(growing)
+    return tally
+
+
+def report(tallies: Iterable[Tally], wanted: Set[str] = frozenset()) -> dict[str, Any]:
+    """What was found in all sources, which are held one at a time; each node in `wanted` should have sent a line."""
+    result: dict[str, Any] = {"lines": 0, "unreadable": 0, "journals": [], "files": [], "notes": [], "broken": []}
+    findings: list[Finding] = []
+    count = 0
+    heard = set()
+    for tally in tallies:
+        heard |= {tally.node} if tally.lines else set()
+        result["lines"] += tally.lines
+        result["unreadable"] += tally.broken
+        result["notes"] += tally.notes
+        result["broken"] += tally.broken_at
+        for found in (*_of_lines(tally), *_of_streams(tally, result["journals"], result["files"])):
+            count += 1
+            findings += [found] if len(findings) < MOST_FINDINGS else []
+    silent = [_finding(node, "", "silent", "no line of it is there") for node in sorted(wanted - heard)]
+    count += len(silent)
+    findings = silent + findings
+    return {"complete": not count, **result, "findings": findings, "findings_count": count}
+
+
+def _finding(node: str, source: str, kind: str, message: str) -> Finding:
+    return {"node": node, "source": source, "kind": kind, "message": message}
+
+
+def _of_lines(tally: Tally) -> Iterator[Finding]:
+    """What is wrong with files, or with lines that belong to no journal and no file."""
+
+    def finding(kind: str, message: str) -> Finding:
+        return _finding(tally.node, tally.source, kind, message)
+
+    for name, why in tally.damaged:
+        yield finding("damaged", f"{name} cannot be read to its end: {why}")
+    if tally.broken:
+        first = tally.broken_at[0]
+        place = f"the first is line {first['line']} of {first['file']}: {first['why']}"
+        yield finding("broken", f"{tally.broken} lines cannot be used; {place}")
+    if tally.left_out:
+        yield finding(
+            "many", f"{tally.left_out} lines are of more than {MOST_STREAMS} journals or files: not looked at"
+        )
+    for note in tally.notes:
+        yield finding("note", f"at {note['time']} the node says: {note['note']}: {note['text']}")
+    if tally.noted > len(tally.notes):
+        yield finding("note", f"and {tally.noted - len(tally.notes)} more such notes")
+    if tally.unnumbered and not tally.partial:
+        yield finding(
+            "unnumbered", f"{tally.unnumbered} lines have no number: nothing shows whether others are missing"
+        )
+    if tally.filtered and not tally.partial:
+        yield finding("filtered", f"{tally.filtered} lines say that they were filtered, and the settings do not")
+
+
+def _of_streams(tally: Tally, journals: list[Finding], files: list[Finding]) -> Iterator[Finding]:
+    """Adds a row for each journal and file, and yields what is wrong with it."""
+    others = tally.earlier
+    for key, stream in tally.streams.items():
+        if key.kind == JOURNAL:
+            row = _journal(tally, key, stream)
+            journals.append(row)
+            yield from _start_of_journal(tally, key, stream, others)
+            others = True
+        else:
+            stream.begin = stream.begin or 0
+            row = _file(tally, key, stream)
+            files.append(row)
+        yield from _wrong(tally, key, stream, row)
+
+
+def _start_of_journal(tally: Tally, key: Key, stream: Stream, others: bool) -> Iterator[Finding]:
+    if stream.begin is not None or tally.partial:
+        return
+    if others:
+        text = "it is another journal than before: what came last in the other one, and first in this, cannot be told"
+        yield _finding(tally.node, tally.source, "new", f"journal {key.name}, from entry {stream.least:x}: {text}")
+    elif stream.least > 1:
+        text = f"it begins with entry {stream.least:x}: what was before never came"
+        yield _finding(tally.node, tally.source, "begin", f"journal {key.name}: {text}")
+
+
+def _wrong(tally: Tally, key: Key, stream: Stream, row: Finding) -> Iterator[Finding]:
+    form = "x" if key.kind == JOURNAL else "d"
+    name = f"journal {key.name}" if key.kind == JOURNAL else f"{stream.path} ({' '.join(key[1:]).strip()})"
+    what = "entries" if key.kind == JOURNAL else "bytes"
+    count = row.get("missing_count", row.get("missing_bytes"))
+    if row["missing"] and not (tally.partial and key.kind == JOURNAL):
+        runs = ", ".join(f"{start:{form}}-{end:{form}}" for start, end in row["missing"][:EXAMPLES])
+        yield _finding(tally.node, tally.source, "missing", f"{name}: {count} {what} are missing: {runs}")
+    if stream.unfinished:
+        lost = "; ".join(f"{place} {', '.join(parts[:3])}" for place, parts in row["missing_parts"].items())
+        yield _finding(tally.node, tally.source, "parts", f"{name}: {stream.unfinished} lines lack parts: {lost}")
+    if row["altered"]:
+        places = ", ".join(f"{place:{form}}" for place in row["altered_at"])
+        text = f"{row['altered']} lines came again with another text: {places}"
+        yield _finding(tally.node, tally.source, "altered", f"{name}: {text}")
+
+
+def _row(tally: Tally, stream: Stream, form: str) -> tuple[Finding, Runs]:
+    runs = stream.examine()
+    lost = {f"{place:{form}}": parts for place, parts in sorted((stream.lost_parts or {}).items())}
+    return {
+        "node": tally.node,
+        "source": tally.source,
+        "lines": len(stream.at) - runs.duplicates + stream.repeated,
+        "first": stream.least,
+        "last": max(stream.at),
+        "duplicates": runs.duplicates,
+        "missing": [list(run) for run in runs.missing],
+        "missing_parts": lost,
+        "altered": runs.altered,
+        "altered_at": runs.altered_at,
+    }, runs
+
+
+def _journal(tally: Tally, key: Key, stream: Stream) -> Finding:
+    row, runs = _row(tally, stream, "x")
+    return {**row, "journal": key.name, "missing_count": runs.missing_count, "filtered": tally.partial}
+
+
+def _file(tally: Tally, key: Key, stream: Stream) -> Finding:
+    row, runs = _row(tally, stream, "d")
+    named = {"fingerprint": key.name, "inode": key.second} if key.kind != "path" else {"fingerprint": "", "inode": ""}
+    return {**row, **named, "paths": [stream.path], "missing_bytes": runs.missing_count}

@@ -25,6 +25,7 @@ class Settings:
     """`listeners` maps the name of an rsyslog input to the node whose certificate is the only one it lets in.
 
     `silence_sources` are sources that never rest for more minutes than this on a node that lives.
+    `partial` maps a node to those of its sources of which it may send a part only, or lines without numbers.
     Days are whole days (UTC), disk thresholds per cent used, sizes bytes, times seconds.
     """
 
@@ -47,6 +48,7 @@ class Settings:
     retention_days_per_run: int = 7
     disk_warn_percent: int = 80
     disk_critical_percent: int = 90
+    partial: dict[str, list[str]] = field(default_factory=dict)
     silence_minutes: float = 10
     silence_sources: dict[str, float] = field(default_factory=lambda: {"journal": 60})
     quota_bytes: int = 2048 << 20
@@ -92,6 +94,11 @@ def parse(data: Any) -> Settings:
     minutes = [settings.silence_minutes, *settings.silence_sources.values()]
     if not all(type(one) in (int, float) and one > 0 for one in minutes):
         raise SettingsError("silence_minutes and silence_sources must be minutes, more than 0")
+    partial = settings.partial.items() if isinstance(settings.partial, dict) else [("", None)]
+    if not all(
+        isinstance(sources, list) and all(isinstance(one, str) for one in sources) for _node, sources in partial
+    ):
+        raise SettingsError("partial must be a list of sources for each node")
     if settings.retention_days_per_run < 1:
         raise SettingsError("retention_days_per_run must be at least 1")
     if settings.retention_days < max(1, settings.retention_minimum_days):
