@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pve_audit.collector.quota import OWN
 from pve_audit.collector.settings import Settings, SettingsError
 from pve_audit.collector.store import DayFile, read_name
 from pve_audit.files import exclusive_lock, open_regular, write_atomic
@@ -113,12 +114,12 @@ def _look(settings: Settings, node: str, memory: Memory) -> Beat | None:
 
 
 def _newest(directory: Path) -> Iterator[tuple[str, DayFile]]:
-    """For each source its newest file: that of the last day, of which the open one comes last."""
+    """For each source of the node its newest file: that of the last day, of which the open one comes last."""
     if not directory.is_dir():
         return
     for folder in sorted(path for path in directory.iterdir() if path.is_dir() and not path.is_symlink()):
         files = [file for path in folder.iterdir() if (file := read_name(path)) is not None]
-        if files:
+        if files and folder.name != OWN:
             yield folder.name, max(files, key=lambda file: (file.day, file.kind == "open", file.part))
 
 

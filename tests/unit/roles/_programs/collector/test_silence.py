@@ -63,6 +63,7 @@ CASES: list[tuple[str, list[dict[str, Any]], list[tuple[str, str]]]] = [
     ("a heartbeat without a journal", [{}, {"source": "journal", "ago": 3700}], [("journal", "silent")]),
     ("rsyslog, which has no heartbeat", [{"source": "journal", "ago": 30}], []),
     ("rsyslog that was stopped", [{"source": "journal", "ago": 601}], [("", "silent")]),
+    ("a line of the collector itself", [{"source": "journal", "ago": 601}, {"source": "collector"}], [("", "silent")]),
     ("behind", [{"behind": "601"}], [("heartbeat", "behind")]),
     ("a little behind", [{"behind": "60"}], []),
     ("a pipe for a file", [{"broken": "access.log,tasks"}], [("access.log", "broken"), ("tasks", "broken")]),
