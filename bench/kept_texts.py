@@ -15,7 +15,8 @@ import sys
 import time
 from pathlib import Path
 
-from pve_audit.forward.file_source import FULL_SECONDS, FileSource
+from pve_audit.forward.candidates import FULL_SECONDS
+from pve_audit.forward.file_source import FileSource
 from pve_audit.forward.settings import FileSpec
 
 DAYS = 365

@@ -13,31 +13,25 @@ What is no regular file, belongs to somebody else or unpacks to too much is not 
 
 from __future__ import annotations
 
-import errno
-import glob
 import os
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pve_audit.forward.candidates import Candidates
 from pve_audit.forward.done import Done, DoneFiles, name_of
-from pve_audit.forward.finder import Found, Matches, forms
-from pve_audit.forward.logfile import FileIdentity, LogFile, identify
-from pve_audit.forward.refused import RefusedFiles
+from pve_audit.forward.logfile import FileIdentity, LogFile
 from pve_audit.forward.settings import FileSpec
 from pve_audit.forward.source import Position, SourceLine, remark
 from pve_audit.wire import Message
 
 KEEP_SECONDS = 3600
 SETTLE_SECONDS = 5.0
-FULL_SECONDS = 300.0
-# Files that are open at a time, how many of them may be at their end, and how many of a pattern are looked at again
-# soon since they were not ready.
+# Files that are open at a time, and how many of them may be at their end.
 MOST_OPEN = 64
 MOST_IDLE = 32
-MOST_UNREADY = 256
 # A look round may take one part in this many of the time.
 IDLE_SHARE = 25
 FACILITY_LOCAL0 = 16
@@ -61,11 +55,11 @@ class FileSource:
     def __init__(self, spec: FileSpec, node: str, poll_seconds: float, done: Path) -> None:
         self.name = spec.name
         self._spec = spec
-        self._pattern = Matches(spec.path) if glob.has_magic(spec.path) else None
         self._node = node
         self._poll = poll_seconds
         self._done = DoneFiles(done)
-        self._refused = RefusedFiles()
+        self._candidates = Candidates(spec.path, self._done, partial(self._note, "file_refused"))
+        self._pattern = self._candidates.pattern
         self._start_over({}, {})
 
     def open(self, position: Position, high_water: Position) -> None:
@@ -79,13 +73,9 @@ class FileSource:
         self._high_water = high_water
         # Of a state before there was done.py.
         self._watermark = int(position.get("watermark", 0))
-        self._next_scan = self._next_full = 0.0
+        self._next_scan = 0.0
         self._missed = False
-        self._seen: dict[str, tuple[tuple[int, ...], FileIdentity | None]] = {}
         self._unsettled: dict[str, tuple[float, FileIdentity]] = {}
-        self._unready: list[str] = []
-        self._sweep: Iterator[Found] | None = None
-        self._there: set[bytes] | None = None
         self._waiting: list[SourceLine] = []
 
     def next(self, now: float) -> SourceLine | None:
@@ -127,7 +117,7 @@ class FileSource:
         waiting = sum(max(0, file.size - self._acknowledged.get(key, 0)) for key, file in self._files.items())
         figures = {"backlog_bytes": waiting, "files": len(self._files) + len(self._done)}
         missing = {"missing": True} if self._pattern is None and not os.path.lexists(self._spec.path) else {}
-        return figures | missing | self._refused.figures()
+        return figures | missing | self._candidates.refused.figures()
 
     def fileno(self) -> int | None:
         return None
@@ -136,105 +126,27 @@ class FileSource:
         for file in self._files.values():
             file.close()
         self._files = {}
-        self._sweep = None
-        self._refused.forget()
+        self._candidates.start_over()
 
     def _scan(self, now: float) -> None:
         """Find new, renamed, truncated and vanished forms. Raises OSError."""
-        found = self._forms() if self._pattern is None else self._matches(self._pattern, now)
-        ready = sorted((one for one in map(self._identify, found) if one is not None), key=lambda one: one.modified)
+        ready = self._candidates.look(self._opened(), now)
         present = {one.key for one in ready}
         for one in ready:
             if one.key in self._files:
                 self._refresh(one)
             elif len(self._files) < MOST_OPEN:
-                self._try(one.path, lambda one=one: self._adopt(one, present, now))  # type: ignore[misc]
-        self._keep_in_mind(found)
+                adopt = partial(self._adopt, one, present, now)
+                self._candidates.attempt(one.path, adopt)
+        self._candidates.settle(self._opened())
         self._files = dict(sorted(self._files.items(), key=lambda item: item[1].modified))
         self._finish(present)
-        if self._sweep is None and len(self._files) < MOST_OPEN:
+        if self._candidates.complete and len(self._files) < MOST_OPEN:
             self._miss({one.fingerprint for one in ready})
         self._done.save()
 
-    def _forms(self) -> list[Found]:
-        """All forms of the file, at each look."""
-        self._refused.begin()
-        found: list[Found] | None = self._try(self._spec.path, lambda: forms(self._spec.path))
-        return found or []
-
-    def _matches(self, pattern: Matches, now: float) -> list[Found]:
-        """Of the files of a pattern those that are open, those that were not ready, and some more."""
-        again = [*(file.path for file in self._files.values()), *self._unready]
-        found = {path: Found(path, _stat(path)) for path in again}
-        most = len(found) + max(1, MOST_OPEN - len(self._files))
-        if self._sweep is None:
-            full = now >= self._next_full
-            if full:
-                self._next_full = now + FULL_SECONDS
-                self._refused.begin()
-            self._there = set() if full else None
-            self._sweep = pattern.sweep(full)
-        for one in self._sweep:
-            name = name_of(one.path)
-            if self._there is not None:
-                self._there.add(name)
-            done = self._done.find(name)
-            if done is None or (one.stat is not None and (done.size, done.modified) != _figures(one.stat)[:2]):
-                found.setdefault(one.path, Found(one.path, one.stat or _stat(one.path)))
-            if len(found) >= most:
-                return list(found.values())
-        self._sweep = None
-        for path, why in pattern.refused.items():
-            self._refuse(path, why)
-        if self._there is not None:
-            self._done.sweep(self._there)
-            self._refused.end()
-        return list(found.values())
-
-    def _keep_in_mind(self, found: list[Found]) -> None:
-        """What was seen of these files; those of a pattern that were not ready are looked at again the next time."""
-        self._seen = {one.path: self._seen[one.path] for one in found if one.path in self._seen}
-        opened = {file.path for file in self._files.values()}
-        if self._pattern is None:
-            self._refused.end()
-        else:
-            left = [one.path for one in found if one.stat is not None and one.path not in opened]
-            unready = [path for path in left if not self._is_done(path) and not self._refused.knows(path)]
-            self._unready = unready[:MOST_UNREADY]
-
-    def _is_done(self, path: str) -> bool:
-        return self._done.find(name_of(path)) is not None
-
-    def _identify(self, found: Found) -> FileIdentity | None:
-        """Who it is, from memory when it has not changed."""
-        if found.stat is None:
-            return None
-        figures = _figures(found.stat)
-        seen = self._seen.get(found.path)
-        if seen is not None and seen[0] == figures:
-            return seen[1]
-        by_name = self._pattern is not None
-        one: FileIdentity | None = self._try(found.path, lambda: identify(found.path, by_name))
-        if one is not None:
-            self._seen[found.path] = (figures, one)
-        return one
-
-    def _try(self, path: str, action: Callable[[], Any]) -> Any:
-        """The result, or None when this file is not to be read, which is told."""
-        try:
-            return action()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
-                raise
-            self._refuse(error.filename or path, error.strerror or str(error))
-            return None
-
-    def _refuse(self, path: str, why: str) -> None:
-        text = self._refused.add(path, why)
-        if text:
-            self._note("file_refused", path, text)
+    def _opened(self) -> set[str]:
+        return {file.path for file in self._files.values()}
 
     def _refresh(self, one: FileIdentity) -> None:
         file = self._files[one.key]
@@ -253,7 +165,7 @@ class FileSource:
     def _give_up(self, file: LogFile, error: OSError) -> None:
         """Read this file no further until it changes."""
         file.give_up()
-        self._refuse(file.path, error.strerror or str(error))
+        self._candidates.give_up(file.path, _fingerprint(file.key), error.strerror or str(error))
 
     def _adopt(self, one: FileIdentity, present: set[str], now: float) -> None:
         """Start reading a form that is not open: where it was left, under this or a former inode, else from its start.
@@ -375,15 +287,3 @@ class FileSource:
 
 def _fingerprint(key: str) -> str:
     return key.partition(":")[2]
-
-
-def _stat(path: str) -> os.stat_result | None:
-    try:
-        return os.lstat(path)
-    except OSError:
-        return None
-
-
-def _figures(found: os.stat_result) -> tuple[int, ...]:
-    """What changes with a file."""
-    return (found.st_size, max(0, found.st_mtime_ns), found.st_ino, found.st_nlink, found.st_mode, found.st_uid)

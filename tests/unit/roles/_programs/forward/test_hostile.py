@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from pve_audit import files
-from pve_audit.forward import file_source, logfile
+from pve_audit.forward import candidates, logfile
 from pve_audit.forward.file_source import FileSource
 from pve_audit.forward.settings import FileSpec
 from pve_audit.wire import Message
@@ -198,6 +198,7 @@ def test_an_archive_of_zeros_is_read_up_to_a_bound(
     assert sum(map(len, lines)) <= 6 * 1024 * 1024
     assert {"one", "first"} <= set(lines)
     assert any("file_refused" in note and "unpacked, claims" in note for note in one.notes)
+    assert [text.partition(",")[0] for text in one.refused()] == [f"access.log.1{ending} unpacked"]
     again = reader(position=one.source.position())
     assert again.read() == []
 
@@ -240,7 +241,7 @@ def test_a_file_swapped_between_two_looks_is_not_followed(
         log.symlink_to(secret)
         return found
 
-    monkeypatch.setattr(file_source, "identify", identify_and_swap)
+    monkeypatch.setattr(candidates, "identify", identify_and_swap)
     one = reader()
     assert one.read(1) == []
     assert not [line for line in one.read() if SECRET in line]

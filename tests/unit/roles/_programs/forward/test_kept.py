@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pve_audit.forward import file_source, finder, logfile
+from pve_audit.forward import candidates, file_source, finder, logfile
 from pve_audit.forward.done import Done, DoneFiles, name_of
 from pve_audit.forward.file_source import MOST_OPEN
 from tests.unit.roles._programs.forward.test_hostile import Reader
@@ -93,7 +93,7 @@ def test_finished_files_cost_no_look(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return call
 
     monkeypatch.setattr(os, "scandir", counted("listings", os.scandir))
-    monkeypatch.setattr(file_source, "identify", counted("opened", logfile.identify))
+    monkeypatch.setattr(candidates, "identify", counted("opened", logfile.identify))
     for second in range(50):
         assert one.source.next(one.now + second) is None
     assert steps == {}
