@@ -9,6 +9,7 @@ What the collector makes of it is judged on the archive that its writer writes o
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import time
@@ -92,6 +93,28 @@ def test_a_backlog_does_not_keep_beats_waiting(relp: StrictRelp, start: Callable
     forwarder.feed(1000)
     assert wait_for(lambda: len(beats(relp)) >= 6, 30), forwarder.output()
     assert len(relp.messages) < 1000
+
+
+def test_a_pipe_and_a_file_that_is_not_there_are_named(relp: StrictRelp, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    files = [{"name": name, "path": str(tmp_path / name)} for name in ("pipe", "gone")]
+    target = {"host": "127.0.0.1", "port": relp.port, "tls": False}
+    config = {"targets": [target], "limits": {"heartbeat_seconds": 0.2}, "sources": {"journal": False, "files": files}}
+    forwarder = Forwarder(tmp_path / "node", config)
+    forwarder.start()
+
+    def named() -> tuple[str, str]:
+        line = beats(relp)[-1] if beats(relp) else None
+        return (line.params["broken"], line.params["missing"]) if line is not None else ("", "")
+
+    try:
+        assert wait_for(lambda: named() == ("pipe", "gone"), 20), (named(), forwarder.output())
+        (tmp_path / "pipe").unlink()
+        (tmp_path / "pipe").write_text("a line\n")
+        (tmp_path / "gone").write_text("")
+        assert wait_for(lambda: named() == ("", ""), 20), (named(), forwarder.output())
+    finally:
+        forwarder.end(signal.SIGTERM)
 
 
 def test_the_collector_notices(relp: StrictRelp, start: Callable[[], Forwarder], tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -86,24 +87,38 @@ def parse(data: Any) -> Settings:
         settings = Settings(**data)
     except TypeError as error:
         raise SettingsError(f"settings are missing: {error}") from error
+    for objection in _objections(settings):
+        raise SettingsError(objection)
+    return settings
+
+
+def _objections(settings: Settings) -> Iterator[str]:
+    """One sentence for each value that cannot be used."""
     wrong = [node for node in settings.listeners.values() if not COMPONENT.fullmatch(node)]
     if wrong:
-        raise SettingsError(f"these nodes cannot be the names of directories: {', '.join(wrong)}")
+        yield f"these nodes cannot be the names of directories: {', '.join(wrong)}"
     if settings.compression not in ("gzip", "xz"):
-        raise SettingsError(f"compression must be gzip or xz, not {settings.compression!r}")
-    minutes = [settings.silence_minutes, *settings.silence_sources.values()]
-    if not all(type(one) in (int, float) and one > 0 for one in minutes):
-        raise SettingsError("silence_minutes and silence_sources must be minutes, more than 0")
-    partial = settings.partial.items() if isinstance(settings.partial, dict) else [("", None)]
-    if not all(
-        isinstance(sources, list) and all(isinstance(one, str) for one in sources) for _node, sources in partial
-    ):
-        raise SettingsError("partial must be a list of sources for each node")
+        yield f"compression must be gzip or xz, not {settings.compression!r}"
+    if not all(type(one) in (int, float) and one > 0 for one in _minutes(settings)):
+        yield "silence_minutes and silence_sources must be minutes, more than 0"
+    if not _is_lists(settings.partial):
+        yield "partial must be a list of sources for each node"
     if settings.retention_days_per_run < 1:
-        raise SettingsError("retention_days_per_run must be at least 1")
+        yield "retention_days_per_run must be at least 1"
     if settings.retention_days < max(1, settings.retention_minimum_days):
-        raise SettingsError("retention_days must not be less than retention_minimum_days")
-    return settings
+        yield "retention_days must not be less than retention_minimum_days"
+
+
+def _minutes(settings: Settings) -> list[Any]:
+    sources: Any = settings.silence_sources
+    return [settings.silence_minutes, *(sources.values() if isinstance(sources, dict) else [None])]
+
+
+def _is_lists(data: Any) -> bool:
+    """Whether it maps to lists of texts."""
+    return isinstance(data, dict) and all(
+        isinstance(one, list) and all(isinstance(text, str) for text in one) for one in data.values()
+    )
 
 
 def load(path: str = DEFAULT_PATH) -> Settings:

@@ -144,6 +144,7 @@ def test_a_link_is_not_followed(settings: Settings, tmp_path: Path) -> None:
         ({"compression": "none"}, "gzip or xz"),
         ({"retention_days": 30}, "minimum"),
         ({"silence_minutes": 0}, "silence_minutes"),
+        ({"silence_sources": [1]}, "silence_sources"),
         ({"silence_sources": {"journal": "60"}}, "silence_sources"),
         ({"typo": 1}, "typo"),
     ],
