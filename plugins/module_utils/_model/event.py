@@ -48,21 +48,23 @@ class EventUser(TypedDict, total=False):
     domain: str
 
 
-_EventParts = TypedDict("_EventParts", {"@timestamp": str}, total=False)
-
-
-class Event(_EventParts, total=False):
-    """An event. Only `event` is always there."""
-
-    event: Required[EventHead]
-    user: EventUser
-    source: dict[str, str]
-    host: dict[str, str]
-    http: dict[str, Any]
-    url: dict[str, str]
-    process: dict[str, Any]
-    error: dict[str, str]
-    pve: dict[str, Any]
+# Only `event` is always there.
+Event = TypedDict(
+    "Event",
+    {
+        "@timestamp": str,
+        "event": Required[EventHead],
+        "user": EventUser,
+        "source": dict[str, str],
+        "host": dict[str, str],
+        "http": dict[str, Any],
+        "url": dict[str, str],
+        "process": dict[str, Any],
+        "error": dict[str, str],
+        "pve": dict[str, Any],
+    },
+    total=False,
+)
 
 
 OUTCOMES = ("success", "failure", "unknown")

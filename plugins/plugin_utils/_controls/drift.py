@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -39,11 +40,10 @@ def compare(records: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str
         nodes = [str(node["node"]) for node in expected]
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"a record of the drift check has not the right shape: {error}") from error
-    counts = {state: sum(row["state"] == state for row in rows) for state in STATES}
-    partly = any(row["state"] == "drift" and row["reason"] for row in rows)
+    counts = {**dict.fromkeys(STATES, 0), **Counter(row["state"] for row in rows)}
     return {
         "generated": now,
-        "verdict": _verdict(counts, partly),
+        "verdict": _verdict(counts, any(row["state"] == "drift" and row["reason"] for row in rows)),
         "counts": counts,
         "nodes": nodes,
         "controls": [{"id": name, "title": title} for name, title in controls.items()],

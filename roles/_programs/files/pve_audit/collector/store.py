@@ -98,14 +98,15 @@ def unexpected_files(archive: Path, known: set[Path]) -> Iterator[Path]:
 def open_text(path: Path) -> Iterator[IO[bytes]]:
     """The uncompressed content of a file of the archive. Raises OSError; what is no regular file is not opened."""
     with open(open_regular(path), "rb") as raw:
-        if path.name.endswith(".gz"):
-            with gzip.GzipFile(fileobj=raw) as unpacked:
-                yield cast(IO[bytes], unpacked)
-        elif path.name.endswith(".xz"):
-            with lzma.LZMAFile(raw) as unpacked_:
-                yield unpacked_
-        else:
-            yield raw
+        stream: IO[bytes] = raw
+        try:
+            if path.name.endswith(".gz"):
+                stream = cast(IO[bytes], gzip.GzipFile(fileobj=raw))
+            elif path.name.endswith(".xz"):
+                stream = lzma.LZMAFile(raw)  # noqa: SIM115 - closed below, whatever happens to who reads
+            yield stream
+        finally:
+            stream.close()
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
