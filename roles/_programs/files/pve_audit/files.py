@@ -17,9 +17,10 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-# A file may claim, or unpack to, this much, or RATIO times what it takes on the disk. Access logs pack to about 1:20,
-# zeros to 1:1000.
+# A file may claim FLOOR bytes, and unpack to UNPACKED_FLOOR, or to RATIO times what it takes on the disk. Access logs
+# pack to about 1:20, zeros to 1:1000. Some file systems say late what a file takes.
 FLOOR = 64 * 1024 * 1024
+UNPACKED_FLOOR = 4 * 1024 * 1024
 RATIO = 100
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _KINDS = {
@@ -124,12 +125,12 @@ def object_to(found: os.stat_result, owner: int) -> str | None:
         return f"belongs to the user {found.st_uid}, and not to root or the owner of the directory"
     if found.st_nlink > 1:
         return "has a second name (a hard link)"
-    return object_to_size(found.st_size, found.st_blocks * 512)
+    return object_to_size(found.st_size, found.st_blocks * 512, FLOOR)
 
 
-def object_to_size(size: int, room: int) -> str | None:
+def object_to_size(size: int, room: int, floor: int) -> str | None:
     """Why so many bytes that take so much room on the disk are not to be read, or None."""
-    if size > max(FLOOR, RATIO * room):
+    if size > max(floor, RATIO * room):
         return f"claims {size} bytes and takes {room} on the disk"
     return None
 

@@ -11,7 +11,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 
-from pve_audit.files import Refused, object_to_size
+from pve_audit.files import FLOOR, Refused, object_to_size
 from pve_audit.forward.unpack import CHUNK, LogBytes, is_packed
 
 LONGEST_LINE = 1024 * 1024
@@ -88,7 +88,7 @@ class LogFile:
         found = self._bytes.look()
         self.idle = self.given_up or (self.idle and (found.st_size, found.st_mtime_ns) == (self.size, self.modified))
         self.size, self.modified = found.st_size, found.st_mtime_ns
-        objection = object_to_size(found.st_size, found.st_blocks * 512)
+        objection = object_to_size(found.st_size, found.st_blocks * 512, FLOOR)
         if objection:
             raise Refused(self.path, objection)
 

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable
 from typing import Protocol
 
-from pve_audit.files import Refused, object_to_size, open_checked
+from pve_audit.files import UNPACKED_FLOOR, Refused, object_to_size, open_checked
 
 CHUNK = 64 * 1024
 # A file of xz says how much memory its reader needs; `xz -9` needs 65 MiB.
@@ -88,14 +88,18 @@ class LogBytes:
 
     def read(self, size: int) -> bytes:
         """Up to `size` of the next bytes; none at the present end, which in a packed file may be too early."""
-        if self._engine is None:
-            return os.read(self._handle, size)
+        data = os.read(self._handle, size) if self._engine is None else self._unpacked(size)
+        if len(data) == CHUNK and data.count(0) == CHUNK:
+            raise Refused(self.path, "holds zeros in place of lines")
+        return data
+
+    def _unpacked(self, size: int) -> bytes:
         try:
             data = self._unpack(size)
         except (zlib.error, lzma.LZMAError) as error:
             raise Refused(self.path, f"cannot be unpacked: {error}") from None
         self._done += len(data)
-        objection = object_to_size(self._done, self.stat.st_size)
+        objection = object_to_size(self._done, self.stat.st_size, UNPACKED_FLOOR)
         if objection:
             raise Refused(self.path, f"unpacked, {objection}")
         return data

@@ -185,20 +185,22 @@ BOMBS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("content", "why"), [(bytes(1024), "holds zeros in place of lines"), (b"x" * 1023 + b"\n", "unpacked")]
+)
 @pytest.mark.parametrize("kind", BOMBS)
 def test_an_archive_of_zeros_is_read_up_to_a_bound(
-    kind: str, reader: Callable[..., Reader], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, content: bytes, why: str, reader: Callable[..., Reader], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(files, "FLOOR", 4 * 1024 * 1024)
     pack, ending = BOMBS[kind]
     (tmp_path / "log" / "access.log").write_text("one\n")
-    (tmp_path / "log" / f"access.log.1{ending}").write_bytes(pack(b"first\n" + bytes(40 * 1024 * 1024)))
+    (tmp_path / "log" / f"access.log.1{ending}").write_bytes(pack(b"first\n" + content * 20 * 1024))
     one = reader()
     lines = one.read(6)
     assert sum(map(len, lines)) <= 6 * 1024 * 1024
     assert {"one", "first"} <= set(lines)
-    assert any("file_refused" in note and "unpacked, claims" in note for note in one.notes)
-    assert [text.partition(",")[0] for text in one.refused()] == [f"access.log.1{ending} unpacked"]
+    assert any("file_refused" in note and why in note for note in one.notes)
+    assert [text.partition(",")[0] for text in one.refused()] == [f"access.log.1{ending} {why}"]
     again = reader(position=one.source.position())
     assert again.read() == []
 
@@ -287,3 +289,16 @@ def test_thousands_of_refused_files_are_told_in_few_words(reader: Callable[..., 
     assert one.read() == ["one"]
     assert len(one.notes) == 21
     assert one.source.backlog()["refused_more"] is True
+
+
+def test_a_log_that_was_stretched_is_not_sent_as_zeros(reader: Callable[..., Reader], tmp_path: Path) -> None:
+    log = tmp_path / "log" / "access.log"
+    log.write_text("one\n")
+    one = reader()
+    assert one.read() == ["one"]
+    os.truncate(log, 32 * 1024 * 1024)
+    assert one.read() == ["one"]
+    assert one.refused() == ["access.log holds zeros in place of lines"]
+    log.rename(f"{log}.1")
+    log.write_text("two\n")
+    assert one.read() == ["one", "two"]
