@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -174,11 +175,15 @@ def test_very_many_entries_in_a_shelf_do_not_matter(ring: Ring, monkeypatch: pyt
     (shelf / upid).write_text("TASK OK\n")
     ring.append(line)
 
-    def refuse(*_given: object) -> None:
-        raise AssertionError("a directory was listed")
+    def guard(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(path: Any = ".") -> Any:
+            assert not str(path).startswith(str(ring.path)), "a directory of www-data was listed"
+            return real(path)
 
-    monkeypatch.setattr(os, "scandir", refuse)
-    monkeypatch.setattr(os, "listdir", refuse)
+        return call
+
+    monkeypatch.setattr(os, "scandir", guard(os.scandir))
+    monkeypatch.setattr(os, "listdir", guard(os.listdir))
     ring.harvest()
     assert store.load_state(ring.paths.state)["texts"] == 1
 
