@@ -328,7 +328,7 @@ def _since(params: dict[str, Any], option: str, now: float) -> float | None:
         raise InputError(f"{option}: {error}") from None
 
 
-def judge(api: Api, params: dict[str, Any], now: float) -> dict[str, Any]:
+def assess_identity(api: Api, params: dict[str, Any], now: float) -> dict[str, Any]:
     """The module's result. Raises AuditError."""
     events = require_events(params["events"])
     logins, access = (_since(params, option, now) for option in ("logins_since", "access_since"))
@@ -342,7 +342,7 @@ def judge(api: Api, params: dict[str, Any], now: float) -> dict[str, Any]:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec={**api_spec(), **info_options()}, supports_check_mode=True)
-    run_api_module(module, lambda session, params: judge(session, params, time.time()))
+    run_api_module(module, lambda session, params: assess_identity(session, params, time.time()))
 
 
 if __name__ == "__main__":
