@@ -3,36 +3,74 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run on a collector by verify_logging.yml: say when a mark comes into the archive of a node.
 
-Arguments: archive directory, node, mark, seconds to wait, names of sources. Prints one JSON object: source to the time
-(epoch seconds of this clock) at which `MARK SOURCE` was seen, for those that came. Reads only what is appended.
+Arguments: archive directory, node, mark, seconds to wait, names of sources. Prints one JSON object: `seen`, source to
+the time (epoch seconds of this clock) at which the mark was seen, for those that came, and `problems`, a sentence for
+each file that could not be read. Reads only what is appended.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import stat
 import sys
 import time
 from pathlib import Path
+from typing import Any
+
+CHUNK = 1 << 20
 
 
-def watch(archive: str, node: str, mark: str, seconds: float, sources: list[str]) -> dict[str, float]:
+class Tail:
+    """What is appended to the open files of a node."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._places: dict[Path, int] = {}
+        self._rest: dict[Path, bytes] = {}
+        self.problems: dict[Path, str] = {}
+        for path in directory.glob("*/*.log"):
+            try:
+                self._places[path] = path.stat().st_size
+            except OSError as error:
+                self.problems[path] = error.strerror or str(error)
+
+    def contains(self, source: str, mark: bytes) -> bool:
+        """Whether the mark is in what came since the last look, or lies across its beginning."""
+        return any(mark in data for path in (self._directory / source).glob("*.log") for data in self._new(path, mark))
+
+    def _new(self, path: Path, mark: bytes) -> list[bytes]:
+        try:
+            data = self._rest.get(path, b"") + self._read(path)
+        except FileNotFoundError:
+            return []  # it was closed meanwhile
+        except OSError as error:
+            self.problems[path] = error.strerror or str(error)
+            return []
+        self._rest[path] = data[-len(mark) :]
+        return [data]
+
+    def _read(self, path: Path) -> bytes:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise OSError(0, "is not a regular file")
+            stream.seek(self._places.get(path, 0))
+            data = stream.read(CHUNK)
+            self._places[path] = stream.tell()
+            return data
+
+
+def watch(archive: str, node: str, mark: str, seconds: float, sources: list[str]) -> dict[str, Any]:
     """Returns when all were seen, or the time is up."""
     end = time.monotonic() + seconds
     seen: dict[str, float] = {}
-    places = {path: path.stat().st_size for path in Path(archive, node).glob("*/*.log")}
-    rest: dict[Path, bytes] = {}
+    tail = Tail(Path(archive, node))
     while len(seen) < len(sources) and time.monotonic() < end:
         for source in set(sources) - set(seen):
-            for path in Path(archive, node, source).glob("*.log"):
-                with path.open("rb") as stream:
-                    stream.seek(places.get(path, 0))
-                    data = rest.get(path, b"") + stream.read()
-                    places[path] = stream.tell()
-                if mark.encode() in data:
-                    seen[source] = time.time()
-                rest[path] = data[-len(mark) :]
+            if tail.contains(source, mark.encode()):
+                seen[source] = time.time()
         time.sleep(0.05)
-    return seen
+    return {"seen": seen, "problems": [f"{path}: {text}" for path, text in sorted(tail.problems.items())]}
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ from pve_audit.collector import check, close, disk, gaps, refused, retain, room,
 from pve_audit.collector.clocks import node_clocks
 from pve_audit.collector.manifest import ManifestError
 from pve_audit.collector.settings import DEFAULT_PATH, Settings, SettingsError, load
+from pve_audit.collector.when import parse_moment
 from pve_audit.files import exclusive_lock
+from pve_audit.wire import format_seconds
 
 Command = Callable[[Settings, argparse.Namespace], tuple[int, dict[str, Any], list[str]]]
 # Prefixes by which systemd gives a line its priority in the journal (sd-daemon(3)).
@@ -30,7 +32,7 @@ CRITICAL, ERROR, WARNING = "<2>", "<3>", "<4>"
 
 
 def main(arguments: list[str]) -> int:
-    """Exit status: 0 all is well, 1 something is to be looked at, 2 wrong use or settings, 3 critical."""
+    """Exit status: 0 all is well, 1 something is to be looked at, 2 it could not be looked at, 3 critical."""
     options = _parser().parse_args(arguments)
     try:
         settings = load(options.config)
@@ -44,7 +46,7 @@ def main(arguments: list[str]) -> int:
         return 2
     except (ManifestError, retain.RetainError, OSError) as error:
         print(f"{ERROR if options.journal else ''}{error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, OSError) else 1
     _print(options, data, sentences)
     return status
 
@@ -163,26 +165,23 @@ def _spans(result: dict[str, Any]) -> list[str]:
 
 
 def _refused(settings: Settings, options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
-    messages = sys.stdin.read().splitlines() if options.stdin else []
-    pairs = (
-        [("", line) for line in messages] if options.stdin else refused.journal_messages(settings.unit, options.since)
-    )
-    rejected = refused.rejected_lines(
-        Path(settings.rejected), options.since[:10] if options.since[:1].isdigit() else ""
-    )
-    result = refused.summary(refused.refusals(pairs), rejected, settings.ports)
+    since = format_seconds(options.since)
+    pairs = (("", line.decode("utf-8", "replace").rstrip()) for line in sys.stdin.buffer) if options.stdin else None
+    found = refused.refusals(pairs or refused.journal_messages(settings.unit, options.since))
+    rejected, damaged = refused.rejected_lines(Path(settings.rejected), since)
+    result = {**refused.summary(found, rejected, settings.ports), "damaged": damaged}
     sentences = []
     for one in result["refused"]:
         names = f" showing a certificate of {', '.join(one['names'])}" if one["names"] else ""
         where = f" port {one['port']}" if one["port"] else ""
-        sentences.append(
-            f"{one['count']} connections ({one['protocol']}{where}) from {one['address']}{names}: {one['reason']}"
-        )
+        who = f"{one['count']} connections ({one['protocol']}{where}) from {one['address'] or 'several'}{names}"
+        sentences.append(f"{WARNING}{who}: {one['reason']}")
     sentences += [
-        f"{one['lines']} lines of the peer {one['peer'] or '?'} at {one['address']}: {one['reason']}"
+        f"{WARNING}{one['lines']} lines of the peer {one['peer'] or '?'} at {one['address']}: {one['reason']}"
         for one in rejected
     ]
-    return 0, result, sentences or ["nobody was refused"]
+    sentences += [f"{ERROR}{text}" for text in damaged]
+    return (1 if sentences else 0), result, sentences or ["nobody was refused"]
 
 
 def _silence(settings: Settings, options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
@@ -226,6 +225,13 @@ def _date(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text!r} is no date (YYYY-MM-DD)") from error
 
 
+def _moment(text: str) -> float:
+    try:
+        return parse_moment(text, time.time())
+    except (ValueError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no moment such as -1h or 2026-11-23") from error
+
+
 def _parser() -> argparse.ArgumentParser:
     before = _shared(DEFAULT_PATH, False)
     after = _shared(argparse.SUPPRESS, argparse.SUPPRESS)
@@ -256,6 +262,8 @@ def _parser() -> argparse.ArgumentParser:
         "--accept", action="append", default=[], metavar="NODE", help="a forwarder that began anew is known from now on"
     )
     tried = command("refused", "who was not let in")
-    tried.add_argument("--since", default="-7d", help="as journalctl takes it, for instance --since=-1h")
+    tried.add_argument(
+        "--since", default="-7d", type=_moment, help="for instance --since=-1h, or a date with or without a time"
+    )
     tried.add_argument("--stdin", action="store_true", help="read rsyslogd's messages from the standard input")
     return parser

@@ -110,7 +110,7 @@ def _of_lines(tally: Tally) -> Iterator[Finding]:
             "many", f"{tally.left_out} lines are of more than {MOST_STREAMS} journals or files: not looked at"
         )
     for note in tally.notes:
-        yield finding("note", f"at {note['time']} the node says: {note['note']}: {note['text']}")
+        yield finding("note", f"at {note['time']} {note['note']}: {note['text']}")
     if tally.noted > len(tally.notes):
         yield finding("note", f"and {tally.noted - len(tally.notes)} more such notes")
     if tally.unnumbered and not tally.partial:

@@ -12,11 +12,15 @@ import json
 import re
 import subprocess
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pve_audit.collector.store import DamagedError, read_lines
 from pve_audit.wire import format_seconds
+
+MOST_GROUPS = 1000
+OTHERS = "others, of which there are too many to tell apart"
 
 _RELP = re.compile(
     r"imrelp\[(\d+)\]: (?:authentication )?error '(.*?)', "
@@ -106,14 +110,15 @@ def _short(text: str) -> str:
     return re.sub(r"\s*\[v8[^\]]*\]\s*$", "", text).strip()[:300]
 
 
-def refusals(messages: Iterable[tuple[str, str]]) -> list[Refusal]:
+def refusals(messages: Iterable[tuple[str, str]]) -> Iterator[Refusal]:
     """From (time, message) pairs in order."""
     parser = RefusalParser()
-    return [one for time, message in messages for one in parser.feed(time, message)]
+    for time, message in messages:
+        yield from parser.feed(time, message)
 
 
-def journal_messages(unit: str, since: str) -> Iterator[tuple[str, str]]:
-    """What rsyslogd said, from the journal. Raises OSError when there is no journalctl."""
+def journal_messages(unit: str, since: float) -> Iterator[tuple[str, str]]:
+    """What rsyslogd said, from the journal. Raises OSError when it cannot be read."""
     command = [
         "journalctl",
         f"_SYSTEMD_UNIT={unit}",
@@ -121,44 +126,75 @@ def journal_messages(unit: str, since: str) -> Iterator[tuple[str, str]]:
         "-o",
         "json",
         "--no-pager",
-        f"--since={since}",
+        f"--since=@{since:.0f}",
     ]
-    done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
-    for line in done.stdout.splitlines():
-        entry = json.loads(line)
-        message = entry.get("MESSAGE")
-        text = bytes(message).decode("utf-8", "replace") if isinstance(message, list) else str(message or "")
-        seconds = int(entry.get("__REALTIME_TIMESTAMP", 0)) // 1_000_000
-        yield format_seconds(seconds), text
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
+        for line in process.stdout or ():
+            try:
+                entry = json.loads(line)
+                message = entry.get("MESSAGE")
+                text = bytes(message).decode("utf-8", "replace") if isinstance(message, list) else str(message or "")
+                yield format_seconds(int(entry.get("__REALTIME_TIMESTAMP", 0)) // 1_000_000), text
+            except (ValueError, AttributeError, TypeError, OverflowError, OSError):
+                yield "", line.decode("utf-8", "replace")
+    if process.returncode:
+        raise OSError(f"journalctl ended with status {process.returncode}")
 
 
-def rejected_lines(directory: Path, since: str) -> list[dict[str, Any]]:
-    """Rejected lines since a day (ISO date), counted by peer, address and reason, with one example each."""
+def rejected_lines(directory: Path, since: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """Lines rejected since a moment (RFC 3339, UTC), counted by peer, address and reason, with one example each.
+
+    Also what cannot be read, a sentence each.
+    """
     groups: dict[tuple[str, str, str], dict[str, Any]] = {}
+    damaged: list[str] = []
     for path in sorted(directory.glob("????-??-??.jsonl")):
-        if path.stem < since:
+        if path.stem < since[:10]:
             continue
-        with open(path, "rb") as stream:
-            for line in stream:
-                try:
-                    note = json.loads(line)
-                    key = (str(note["peer"]), str(note["address"]), str(note["reason"]))
-                except (ValueError, KeyError, TypeError):
-                    continue
-                group = groups.setdefault(
-                    key, {**dict(zip(("peer", "address", "reason"), key, strict=True)), "first": note.get("time")}
-                )
-                group["lines"] = group.get("lines", 0) + 1
-                group["last"] = note.get("time")
-                group.setdefault("example", str(note.get("raw", ""))[:300])
-    return sorted(groups.values(), key=lambda group: -int(group["lines"]))
+        broken = 0
+        try:
+            for line in read_lines(path):
+                note = _note_of(line)
+                broken += note is None
+                if note is not None and str(note.get("time", "")) >= since:
+                    _count(groups, note)
+        except (DamagedError, FileNotFoundError) as error:
+            damaged.append(f"{path.name} cannot be read to its end: {error}")
+        if broken:
+            damaged.append(f"{path.name} has {broken} lines that cannot be used")
+    return sorted(groups.values(), key=lambda group: -int(group["lines"])), damaged
 
 
-def summary(found: list[Refusal], rejected: list[dict[str, Any]], ports: dict[str, str]) -> dict[str, Any]:
+def _note_of(line: bytes) -> dict[str, Any] | None:
+    try:
+        note = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return note if isinstance(note, dict) and {"peer", "address", "reason"} <= set(note) else None
+
+
+def _count(groups: dict[tuple[str, str, str], dict[str, Any]], note: dict[str, Any]) -> None:
+    """Senders choose what they claim, so only so many reasons are told apart."""
+    peer, address, reason = (str(note[name])[:500] for name in ("peer", "address", "reason"))
+    key = (peer, address, reason)
+    if key not in groups and len(groups) >= MOST_GROUPS:
+        key = ("", "", OTHERS)
+    named = dict(zip(("peer", "address", "reason"), key, strict=True))
+    group = groups.setdefault(key, {**named, "first": note.get("time")})
+    group["lines"] = group.get("lines", 0) + 1
+    group["last"] = note.get("time")
+    group.setdefault("example", str(note.get("raw", ""))[:300])
+
+
+def summary(found: Iterable[Refusal], rejected: list[dict[str, Any]], ports: dict[str, str]) -> dict[str, Any]:
     """Connections counted by address, port and reason; `node` is the one whose listener was tried."""
     groups: dict[tuple[str, str, str, str], dict[str, Any]] = {}
-    for one in found:
+    for each in found:
+        one = each
         key = (one.address, one.port, one.reason, ",".join(one.names))
+        if key not in groups and len(groups) >= MOST_GROUPS:
+            one = replace(one, address="", port="", reason=OTHERS, names=[], detail="")
+            key = ("", "", OTHERS, "")
         group = groups.setdefault(key, {**asdict(one), "node": ports.get(one.port, ""), "first": one.time, "count": 0})
         group["count"] += 1
         group["last"] = one.time

@@ -22,12 +22,13 @@ from pve_audit.collector.quota import OWN
 from pve_audit.collector.settings import Settings, SettingsError
 from pve_audit.collector.store import DayFile, read_name
 from pve_audit.files import exclusive_lock, open_regular, write_atomic
-from pve_audit.wire import HEARTBEAT, ArchivedLine, format_seconds, parse_line
+from pve_audit.wire import HEARTBEAT, ArchivedLine, format_seconds, parse_line, parse_number
 
 TAIL = 64 * 1024
 # A clock may be off by this many seconds, the way of a line included.
 CLOCK_SECONDS = 60
 LONGEST_NAME = 100
+MOST = 10**12
 NEVER, SILENT, RESTARTED, BEHIND, BROKEN, CLOCK = "never", "silent", "restarted", "behind", "broken", "clock"
 OK, IDLE = "ok", "idle"
 
@@ -134,8 +135,9 @@ def _last(path: Path) -> tuple[float, ArchivedLine | None]:
 
 def _beat(line: ArchivedLine, received: float) -> Beat | None:
     """None for a line that is no heartbeat. Its words come from the node: they are bounded."""
-    state, number, behind = (line.params.get(name, "") for name in ("state", "beat", "behind"))
-    if not (state and _is_number(number) and _is_number(behind)):
+    state = line.params.get("state", "")
+    number, behind = (parse_number(line.params.get(name, ""), MOST) for name in ("beat", "behind"))
+    if not state or number is None or behind is None:
         return None
     broken, missing = (
         tuple(filter(None, line.params.get(name, "")[:1000].split(","))) for name in ("broken", "missing")
@@ -144,11 +146,7 @@ def _beat(line: ArchivedLine, received: float) -> Beat | None:
         offset = datetime.fromisoformat(line.time).timestamp() - received
     except (ValueError, OverflowError):
         offset = None
-    return Beat(state[:LONGEST_NAME], int(number), int(behind), broken, missing, offset)
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 12
+    return Beat(state[:LONGEST_NAME], number, behind, broken, missing, offset)
 
 
 def _judge(settings: Settings, node: str, memory: Memory, beat: Beat | None, now: float) -> Iterator[dict[str, str]]:

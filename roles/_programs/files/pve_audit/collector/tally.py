@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pve_audit.collector.quota import OWN
 from pve_audit.collector.streams import EXAMPLES, FILE, JOURNAL, PATH, Key, Split, Splits, Stream
 from pve_audit.wire import HEARTBEAT, ArchivedLine, parse_line, parse_part
 
@@ -57,6 +58,9 @@ class Tally:
 
     def _count(self, line: ArchivedLine) -> str:
         """Returns what is wrong with the line, or nothing."""
+        if self.source == OWN:
+            self._note(line, line.params.get("event", "event"))
+            return ""
         if "cursor" in line.params:
             return self._add_entry(line)
         if "offset" in line.params:

@@ -160,12 +160,18 @@ def has_unknown_before_newest(files: Sequence[RingFile], known: list[Mark]) -> b
     return len(hits) == 2 and hits[0] is None and hits[1] == len(known) - 1
 
 
+def split_lines(data: bytes) -> list[bytes]:
+    """The lines without their ends. Only a line feed ends one: a status may hold a carriage return."""
+    lines = data.split(b"\n")
+    return lines if lines[-1] else lines[:-1]
+
+
 def _not_archived(data: bytes, left: Counter[bytes]) -> Iterator[bytes]:
-    for line in data.splitlines(keepends=True):
-        if left[line.rstrip(b"\n")] > 0:
-            left[line.rstrip(b"\n")] -= 1
+    for line in split_lines(data):
+        if left[line] > 0:
+            left[line] -= 1
         else:
-            yield line
+            yield line + b"\n"
 
 
 def _gap(
@@ -176,7 +182,7 @@ def _gap(
     `turned` is certain when PVE's rule leaves no other way: what we knew was the live index and had room, so that a
     line that we never saw must have filled it before it was renamed, and its successor is full as well.
     """
-    lines = {line for file in files for line in file.content.splitlines()}
+    lines = {line for file in files for line in split_lines(file.content)}
     if archived and archived[-1] in lines:
         return None if not known else {"kind": "rewritten", "certain": False}
     if twice:

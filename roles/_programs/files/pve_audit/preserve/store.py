@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pve_audit.files import Refused, open_checked, open_regular, read_tail, write_atomic
-from pve_audit.preserve.ring import RING_LIMIT, find_new, has_unknown_before_newest, read_ring
+from pve_audit.preserve.ring import RING_LIMIT, find_new, has_unknown_before_newest, read_ring, split_lines
 from pve_audit.say import CRITICAL, ERROR, WARNING, say
 from pve_audit.wire import format_seconds
 
@@ -206,7 +206,7 @@ def archived_lines(archive: Path, count: int = 20_000) -> list[bytes]:
     lines: list[bytes] = []
     for path in sorted(archive.glob("????-??-??.index"), reverse=True):
         with path.open("rb") as stream:
-            lines = read_tail(stream.fileno(), MOST_ARCHIVED)[0].splitlines() + lines
+            lines = split_lines(read_tail(stream.fileno(), MOST_ARCHIVED)[0]) + lines
         if len(lines) >= count:
             break
     return lines
@@ -233,12 +233,16 @@ def save_state(path: Path, state: State) -> None:
 
 
 def expire(archive: Path, days: int, now: float) -> list[str]:
-    """Delete what is older than `days`; 0 keeps everything. Returns the names."""
+    """Delete what is older than `days`; 0 keeps everything. Returns the names.
+
+    The clock does not decide alone: the newest `days` days that are there stay, however old.
+    """
     limit = time.strftime("%Y-%m-%d", time.gmtime(now - days * 86400))
+    found = [(match[1], path) for path in archive.iterdir() if (match := DAY.fullmatch(path.name))]
+    seen = sorted({day for day, _path in found})
     gone = []
-    for path in sorted(archive.iterdir()) if days > 0 else []:
-        match = DAY.fullmatch(path.name)
-        if match and match[1] < limit:
+    for day, path in sorted(found) if 0 < days < len(seen) else []:
+        if day < limit and day < seen[-days]:
             if path.is_dir():
                 shutil.rmtree(path)
             else:

@@ -189,6 +189,11 @@ def test_a_gap_of_the_task_log_is_a_finding() -> None:
     assert kinds(tally_of(span(0, text), source="task-gaps")) == ["note"]
 
 
+def test_what_the_collector_itself_did_not_keep_is_a_finding() -> None:
+    told = LINE.format(node="pve1", source="collector", more=' event="quota" lines="7"', text="not kept").encode()
+    assert kinds(tally_of(told, source="collector")) == ["note"]
+
+
 def test_a_flood_of_parts_journals_and_notes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts instead of a memory that the node chooses."""
     monkeypatch.setattr(tally, "MOST_STREAMS", 50)

@@ -5,9 +5,22 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
+import stat
+import time
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from pve_audit.collector.refused import Refusal, refusals, summary
+from pve_audit.collector import cli
+from pve_audit.collector import refused as module
+from pve_audit.collector.refused import Refusal, refusals, rejected_lines, summary
+from pve_audit.collector.settings import Settings
+from pve_audit.collector.when import parse_moment
+from tests.unit.roles._programs.collector.conftest import NOW
 
 PEER = "the certificate is of another peer"
 INVALID = "the certificate is not valid"
@@ -69,14 +82,13 @@ def test_a_client_without_tls_on_tcp_has_no_address() -> None:
 
 
 def test_a_peer_that_hangs_up_is_not_refused() -> None:
-    assert not refusals(
-        [
-            ("", HUNG_UP),
-            ("", f"imrelp[20514]: error 'error when receiving data, session broken', {OBJECT}"),
-            ("", "unexpected GnuTLS error -110 in nsd_gtls.c:606: The TLS connection was non-properly terminated."),
-            ("", CLOSED),
-        ]
-    )
+    messages = [
+        ("", HUNG_UP),
+        ("", f"imrelp[20514]: error 'error when receiving data, session broken', {OBJECT}"),
+        ("", "unexpected GnuTLS error -110 in nsd_gtls.c:606: The TLS connection was non-properly terminated."),
+        ("", CLOSED),
+    ]
+    assert list(refusals(messages)) == []
 
 
 def test_the_summary_counts_and_names_the_node_that_was_tried() -> None:
@@ -84,3 +96,128 @@ def test_the_summary_counts_and_names_the_node_that_was_tried() -> None:
     two = Refusal("2", "relp", "198.51.100.7", "20514", PEER, ["eve"])
     (group,) = summary([one, two], [], {"20514": "pve1"})["refused"]
     assert (group["count"], group["node"], group["first"], group["last"]) == (2, "pve1", "1", "2")
+
+
+def test_a_flood_of_names_is_counted_together(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(module, "MOST_GROUPS", 10)
+    found = [Refusal("1", "relp", "198.51.100.7", "20514", PEER, [f"eve{number}"]) for number in range(100)]
+    groups = summary(found, [], {})["refused"]
+    assert len(groups) == 11 and (groups[0]["count"], groups[0]["reason"]) == (90, module.OTHERS)
+    notes = [reject(f"the line claims the node 'x{number}'") for number in range(100)]
+    (tmp_path / "2026-11-23.jsonl").write_bytes(b"".join(notes))
+    rejected, _damaged = rejected_lines(tmp_path, "")
+    assert len(rejected) == 11 and (rejected[0]["lines"], rejected[0]["reason"]) == (90, module.OTHERS)
+
+
+def reject(reason: str = "why", moment: str = "2026-11-23T10:00:00Z") -> bytes:
+    note = {"time": moment, "peer": "pve2", "listener": "l", "address": "198.51.100.7", "reason": reason, "raw": "x"}
+    return json.dumps(note).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("since", "lines"),
+    [
+        ("2026-11-23 10:30:00 UTC", 1),
+        ("2026-11-23 10:00:00 UTC", 2),
+        ("2026-11-23T10:30:00+00:00", 1),
+        ("-90min", 1),
+        ("150min ago", 2),
+        ("-2d", 3),
+        (f"@{NOW:.0f}", 0),
+    ],
+)
+def test_since_limits_all_that_is_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], since: str, lines: int
+) -> None:
+    Path(settings.rejected, "2026-11-22.jsonl").write_bytes(reject(moment="2026-11-22T23:59:59Z"))
+    times = ("2026-11-23T10:00:00Z", "2026-11-23T11:00:00Z")
+    Path(settings.rejected, "2026-11-23.jsonl").write_bytes(b"".join(reject(moment=one) for one in times))
+    monkeypatch.setattr(time, "time", lambda: NOW)
+    status, data = run(settings, monkeypatch, capsys, "refused", "--stdin", f"--since={since}")
+    assert sum(one["lines"] for one in data["rejected"]) == lines
+    assert status == (1 if lines else 0)
+
+
+def run(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *words: str,
+    stdin: bytes = b"",
+) -> tuple[int, Any]:
+    file = Path(settings.state) / "collector.json"
+    file.write_text(json.dumps({name: getattr(settings, name) for name in ("archive", "state", "rejected")}))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+    status = cli.main(["--config", str(file), "--json", *words])
+    text = capsys.readouterr().out
+    return status, json.loads(text) if text else None
+
+
+@pytest.mark.parametrize(
+    ("stdin", "lists", "status"),
+    [
+        (b"", b"", 0),
+        (CLOSED.encode(), b"", 0),
+        (RETRY.encode() + b"\n" + CLOSED.encode(), b"", 1),
+        (b"\xff\xfe\n" + RETRY.encode() + b"\n" + CLOSED.encode(), b"", 1),
+        (b"", reject(), 1),
+        (b"", b"torn {", 1),
+        (b"", b"[" * 100_000, 1),
+        (b"", b"[]\n", 1),
+    ],
+)
+def test_the_exit_status_says_whether_somebody_was_refused(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    stdin: bytes,
+    lists: bytes,
+    status: int,
+) -> None:
+    Path(settings.rejected, "2026-11-23.jsonl").write_bytes(lists)
+    found, data = run(settings, monkeypatch, capsys, "refused", "--stdin", "--since=2026-11-01", stdin=stdin)
+    assert found == status
+    assert bool(data["damaged"]) == (bool(lists) and lists != reject())
+
+
+def test_a_pipe_in_the_list_of_rejected_lines_does_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "2026-11-23.jsonl")
+    rejected, damaged = rejected_lines(tmp_path, "")
+    assert rejected == [] and "2026-11-23.jsonl cannot be read" in damaged[0]
+
+
+@pytest.mark.parametrize("script", ["exit 1", "echo '{'; exit 1", None])
+def test_a_journal_that_cannot_be_read_is_not_nobody(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    script: str | None,
+) -> None:
+    if script is not None:
+        (tmp_path / "journalctl").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "journalctl").chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run(settings, monkeypatch, capsys, "refused") == (2, None)
+
+
+@pytest.mark.parametrize("text", ["", "-", "x", "-1x", "-1h junk", "2026-13-01", "@x", "ago", "-²h", "9" * 5000])
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_moment(text, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("-1h", NOW - 3600),
+        ("-1h30min", NOW - 5400),
+        ("2 days ago", NOW - 172800),
+        ("@1795000000", 1795000000),
+        ("now", NOW),
+        ("2026-11-23 12:00:00 UTC", NOW),
+        ("2026-11-23 12:00 UTC", NOW),
+    ],
+)
+def test_moments_are_read_as_journalctl_reads_them(text: str, expected: float) -> None:
+    assert parse_moment(text, NOW) == expected

@@ -193,6 +193,22 @@ def test_lost_state_is_no_duplicate_and_no_gap(tmp_path: Path, damage: str) -> N
     assert ring.gaps() == []
 
 
+CONTROLS = [chr(code) for code in (*range(1, 10), *range(11, 32), 127, 0x85)]
+
+
+@pytest.mark.parametrize("control", [*CONTROLS, "\r\r", "\r ", "\u2028"], ids=ascii)
+def test_a_status_with_a_control_character_is_kept_once_when_the_state_was_lost(tmp_path: Path, control: str) -> None:
+    ring = Ring(tmp_path)
+    for where in (f"{control}a", f"a{control}b", f"b{control}"):
+        ring.append(ring.line().replace(b"OK", where.encode()))
+        ring.harvest()
+    ring.paths.state.unlink()
+    ring.append(ring.line())
+    ring.harvest()
+    assert ring.archive() == ring.written
+    assert ring.gaps() == []
+
+
 def test_lost_state_and_a_turned_ring_is_a_gap(tmp_path: Path) -> None:
     ring = Ring(tmp_path)
     ring.fill(10, harvest_every=1)
@@ -314,6 +330,7 @@ def test_retention_deletes_by_day_and_says_so(tmp_path: Path) -> None:
         ring.harvest(NOW + day * 86400)
     (ring.paths.archive / "notes.txt").write_text("mine")
     assert store.expire(ring.paths.archive, 0, NOW + 400 * 86400) == []
+    assert store.expire(ring.paths.archive, 5, NOW + 400 * 86400) == []  # the clock alone deletes nothing
     gone = store.expire(ring.paths.archive, 2, NOW + 4 * 86400)
     assert gone == ["2026-11-18", "2026-11-18.index", "2026-11-19", "2026-11-19.index"]
     assert sorted(path.name for path in ring.paths.archive.glob("*.index")) == [
