@@ -13,16 +13,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import pytest
+import yaml
 
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "log_collector"
 PROGRAMS = ROLE.parent / "_programs" / "files"
+ROLE_VARS = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
 NODES = ("pve1", "pve2")
 RSYSLOGD = shutil.which("rsyslogd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
@@ -39,17 +41,26 @@ def make_authority(directory: Path, name: str) -> None:
     openssl("req", "-x509", "-new", "-key", key, "-subj", "/CN=test", "-days", "10", *extensions, "-out", certificate)
 
 
-def make_certificate(directory: Path, file: str, name: str, usage: str, authority: str = "ca", days: int = 5) -> None:
-    """`days` may be negative: then it has expired."""
+def make_certificate(
+    directory: Path, file: str, name: str, usage: str, authority: str = "ca", days: int = 5, others: Sequence[str] = ()
+) -> None:
+    """`days` may be negative: then it has expired. `others` are further names that it carries."""
     key, request, extensions = (directory / f"{file}.{ending}" for ending in ("key", "csr", "ext"))
     openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key)
     openssl("req", "-new", "-key", key, "-subj", f"/CN={name}", "-out", request)
-    extensions.write_text(f"subjectAltName=DNS:{name}\nextendedKeyUsage={usage}\nkeyUsage=digitalSignature\n")
+    names = ",".join(f"DNS:{one}" for one in (name, *others))
+    extensions.write_text(f"subjectAltName={names}\nextendedKeyUsage={usage}\nkeyUsage=digitalSignature\n")
     signer = ("-CA", directory / f"{authority}.pem", "-CAkey", directory / f"{authority}.key", "-CAcreateserial")
     openssl(
         *("x509", "-req", "-in", request, *signer, "-days", str(days), "-extfile", extensions),
         *("-out", directory / f"{file}.pem"),
     )
+
+
+def fingerprint(directory: Path, file: str) -> str:
+    """As the role log_certificates lays it down."""
+    command = ["openssl", "x509", "-in", str(directory / f"{file}.pem"), "-noout", "-fingerprint", "-sha1"]
+    return "SHA1:" + subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip().split("=")[1]
 
 
 @pytest.fixture(scope="session")
@@ -62,30 +73,38 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
         make_certificate(directory, node, node, "clientAuth")
     make_certificate(directory, "wrong", "pve1", "clientAuth", "wrong-ca")
     make_certificate(directory, "expired", "pve1", "clientAuth", days=-1)
+    make_certificate(directory, "old", "pve1", "clientAuth")
+    make_certificate(directory, "both", "pve2", "clientAuth", others=("pve1",))
     return directory
 
 
 @dataclass
 class Collector:
-    """One collector below `base`; `archive` may be elsewhere."""
+    """One collector below `base`; `archive` may be elsewhere.
+
+    `pinned` has the certificate that alone is a node's, `more` are further settings.
+    """
 
     base: Path
     pki: Path
     archive: Path
     ports: dict[str, int]
     process: subprocess.Popen[bytes] | None = None
-    variables: dict[str, Any] = field(default_factory=dict)
+    pinned: dict[str, str] = field(default_factory=dict)
+    more: dict[str, Any] = field(default_factory=dict)
 
     def write(self) -> None:
         """Render the configuration and the settings."""
-        for name in ("state", "rejected", "run"):
+        for name in ("state", "rejected", "run", "peers"):
             (self.base / name).mkdir(exist_ok=True)
         listeners = {f"{kind}-{node}": node for node in NODES for kind in ("relp", "tcp")}
         settings = {"archive": str(self.archive), "listeners": listeners}
         settings |= {name: str(self.base / name) for name in ("state", "rejected")} | {
             "runtime": str(self.base / "run")
         }
-        (self.base / "settings.json").write_text(json.dumps(settings))
+        (self.base / "settings.json").write_text(json.dumps(settings | self.more))
+        for node, certificate in self.pinned.items():
+            (self.base / "peers" / node).write_text(fingerprint(self.pki, certificate))
         prefix = "pve_audit_log_collector_"
         values = {
             "state_dir": str(self.base / "state"),
@@ -100,8 +119,12 @@ class Collector:
             "certificate": str(self.pki / "collector.pem"),
             "key": str(self.pki / "collector.key"),
             "tls": {"results": []},
+            "tls_priority": ROLE_VARS["pve_audit_log_collector_tls_priority"],
+            "peers_dir": str(self.base / "peers"),
+            "pinned": sorted(self.pinned),
         }
         environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined)
+        environment.filters["bool"] = bool
         text = (ROLE / "templates" / "collector.conf.j2").read_text(encoding="utf-8")
         rendered = environment.from_string(text).render({prefix + name: value for name, value in values.items()})
         (self.base / "rsyslog.conf").write_text(rendered)
@@ -178,11 +201,11 @@ def free_ports(names: list[str]) -> dict[str, int]:
     return ports
 
 
-def new_collector(base: Path, pki: Path, archive: Path | None = None) -> Collector:
+def new_collector(base: Path, pki: Path, archive: Path | None = None, **options: Any) -> Collector:
     ports = free_ports([f"{kind}-{node}" for node in NODES for kind in ("relp", "tcp")])
     place = archive or base / "archive"
     place.mkdir(exist_ok=True)
-    collector = Collector(base, pki, place, ports)
+    collector = Collector(base, pki, place, ports, **options)
     collector.write()
     return collector
 

@@ -37,12 +37,14 @@ _TCP_REASONS = (
         re.compile(r"not permitted to talk to peer(?: '.*?')?, certificate invalid: (.*)", re.DOTALL),
         "the certificate is not valid",
     ),
+    (re.compile(r"peer fingerprint '(.*?)' unknown"), "the certificate is of another peer"),
     (re.compile(r"peer (?:\S+ )?did not provide a certificate"), "there is no certificate"),
     (re.compile(r"GnuTLS handshake retry returned error: (.*?)(?:\[v8|$)", re.DOTALL), "there was no TLS handshake"),
 )
 _RELP_REASONS = {
     "no permited name found": "the certificate is of another peer",
     "no permitted name found": "the certificate is of another peer",
+    "non-permited fingerprint": "the certificate is of another peer",
     "certificate validation failed": "the certificate is not valid",
     "peer did not provide a certificate": "there is no certificate",
 }
