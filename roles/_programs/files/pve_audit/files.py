@@ -83,14 +83,15 @@ def open_regular(path: Path | str, flags: int = os.O_RDONLY, mode: int = 0o600, 
 def open_checked(path: Path | str, dir_fd: int | None = None) -> int:
     """A descriptor to read a file that somebody else may have put there. Raises OSError, and Refused.
 
-    It is a regular file of root or of the owner of its directory, has no second name, and takes about the room on the
-    disk that it claims. No link counts below a directory that others than root write.
+    It is a regular file, has no second name, and takes about the room on the disk that it claims. It belongs to root or
+    the owner of its directory; in a directory of root, where not everybody writes, to anybody. No link counts below a
+    directory that others than root write.
     """
     folder, name = os.path.split(path)
     parent = open_directory(folder, dir_fd)
     try:
         handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=parent)
-        objection = object_to(os.fstat(handle), os.fstat(parent).st_uid)
+        objection = object_to(os.fstat(handle), os.fstat(parent))
         if objection:
             os.close(handle)
             raise Refused(path, objection)
@@ -117,11 +118,12 @@ def read_tail(handle: int, most: int) -> tuple[bytes, int]:
     return data[start:], left + start
 
 
-def object_to(found: os.stat_result, owner: int) -> str | None:
-    """Why this file is not to be read, or None. `owner` is the user whose directory it is in."""
+def object_to(found: os.stat_result, folder: os.stat_result) -> str | None:
+    """Why this file, which lies in this directory, is not to be read, or None."""
     if not stat.S_ISREG(found.st_mode):
         return f"is {_KINDS.get(stat.S_IFMT(found.st_mode), 'no file')}"
-    if found.st_uid not in (0, os.geteuid(), owner):
+    guarded = folder.st_uid in (0, os.geteuid()) and not folder.st_mode & 0o002
+    if not guarded and found.st_uid not in (0, os.geteuid(), folder.st_uid):
         return f"belongs to the user {found.st_uid}, and not to root or the owner of the directory"
     if found.st_nlink > 1:
         return "has a second name (a hard link)"

@@ -17,6 +17,8 @@ from pve_audit.forward.logfile import FileIdentity, identify
 from pve_audit.forward.refused import RefusedFiles
 
 FULL_SECONDS = 300.0
+# The newest of very many forms of a file are read.
+MOST_FORMS = 2000
 # How many of a pattern are looked at again soon since they were not ready, and how many that are new are taken at a
 # time.
 MOST_UNREADY = 256
@@ -100,8 +102,10 @@ class Candidates:
     def _forms(self) -> list[Found]:
         """All forms of the file, at each look."""
         self.refused.begin()
-        found: list[Found] | None = self.attempt(self._path, lambda: forms(self._path))
-        return found or []
+        found: list[Found] = self.attempt(self._path, lambda: forms(self._path)) or []
+        if len(found) > MOST_FORMS:
+            self.refuse(f"{self._path}.*", f"is {len(found)} files, more than {MOST_FORMS}: only the newest are read")
+        return found[:MOST_FORMS]
 
     def _matches(self, pattern: Matches, opened: Collection[str], now: float) -> list[Found]:
         """Of the files of a pattern those that are open, those that were not ready, and some more."""

@@ -21,7 +21,6 @@ from pathlib import Path
 
 from pve_audit.files import Refused, open_directory
 
-MOST_FORMS = 2000
 # A directory that was changed so shortly before it was listed may have changed again within one tick of its clock.
 TICK_SECONDS = 2.0
 
@@ -51,13 +50,16 @@ def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
         os.close(listing)
 
 
-def _number(name: str) -> tuple[int, str]:
-    """`access.log` first, then `.1`, `.2.gz`, ..., `.10.gz`."""
-    return (int(found[1]) if (found := re.search(r"\.(\d{1,6})(?:\.\w+)?$", name)) else 0, name)
+def _rank(name: str, log: str) -> tuple[int, int, str]:
+    """`access.log` first, then `.1`, ..., `.10.gz`, or the newest date; then what has no name of logrotate's."""
+    found = re.fullmatch(r"(?:\.(\d{1,6})|-(\d{8,14}))?(?:\.\w+)?", name.removeprefix(log))
+    if found is None or not (found[1] or found[2] or name == log):
+        return (2, 0, name)
+    return (0 if name == log else 1, int(found[1]) if found[1] else -int(found[2] or 0), name)
 
 
 def forms(path: str) -> list[Found]:
-    """The file, and what rotation made of it; the newest MOST_FORMS of them. Raises OSError, and Refused."""
+    """The file, and what rotation made of it, the newest first. Raises OSError, and Refused."""
     folder, name = os.path.split(path)
     found = []
     for entry in _entries(folder):
@@ -65,7 +67,7 @@ def forms(path: str) -> list[Found]:
         if rotated or entry.name == name:
             with contextlib.suppress(FileNotFoundError):
                 found.append(Found(os.path.join(folder, entry.name), entry.stat(follow_symlinks=False)))
-    return sorted(found, key=lambda one: _number(one.path))[:MOST_FORMS]
+    return sorted(found, key=lambda one: _rank(os.path.basename(one.path), name))
 
 
 class Matches:

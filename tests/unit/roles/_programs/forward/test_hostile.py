@@ -108,6 +108,7 @@ def of_another(path: Path, _secret: Path) -> None:
         pytest.skip("NOT TESTED: only root can give a file away")
     path.write_text("forged\n")
     os.chown(path, 4242, 4242)
+    os.chown(path.parent, 33, 33)
 
 
 def sparse(path: Path, _secret: Path) -> None:
@@ -302,3 +303,31 @@ def test_a_log_that_was_stretched_is_not_sent_as_zeros(reader: Callable[..., Rea
     log.rename(f"{log}.1")
     log.write_text("two\n")
     assert one.read() == ["one", "two"]
+
+
+def test_a_daemon_may_own_its_log_in_a_directory_of_root(reader: Callable[..., Reader], tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("NOT TESTED: only root can give a file away")
+    (tmp_path / "log").chmod(0o1775)
+    (tmp_path / "log" / "access.log").write_text("one\n")
+    os.chown(tmp_path / "log" / "access.log", 4242, 4242)
+    assert reader().read() == ["one"]
+
+
+def test_junk_names_do_not_crowd_out_a_rotated_form(
+    reader: Callable[..., Reader], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidates, "MOST_FORMS", 4)
+    names = [
+        "access.log",
+        "access.log.1",
+        "access.log.2.gz",
+        "access.log-20261123",
+        *(f"access.log-{n}x" for n in range(9)),
+    ]
+    for name in names:
+        line = f"{name}\n".encode()
+        (tmp_path / "log" / name).write_bytes(gzip.compress(line) if name.endswith(".gz") else line)
+    one = reader()
+    assert sorted(one.read()) == sorted(names[:4])
+    assert one.refused() == ["access.log has 13 rotated forms: of them, the newest 4 are read"]
