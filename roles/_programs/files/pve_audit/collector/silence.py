@@ -43,16 +43,18 @@ class Beat:
     broken: tuple[str, ...]
     missing: tuple[str, ...]
     offset: float | None
+    journal: str
 
 
 @dataclass
 class Memory:
-    """What is known of one node: the last line of each source, its last heartbeat, and the state that was accepted."""
+    """What is known of one node: the last line of each source, its last heartbeat, the accepted state and journal."""
 
     received: dict[str, float] = field(default_factory=dict)
     own: dict[str, str] = field(default_factory=dict)
     state: str = ""
     number: int = 0
+    journal: str = ""
 
 
 def silence(settings: Settings, now: float, accept: list[str]) -> dict[str, Any]:
@@ -73,7 +75,7 @@ def silence(settings: Settings, now: float, accept: list[str]) -> dict[str, Any]
         for node, memory in memories.items():
             beat = _look(settings, node, memory)
             if node in accept and beat is not None:
-                memory.state, memory.number = beat.state, beat.number
+                memory.state, memory.number, memory.journal = beat.state, beat.number, beat.journal
             found = list(_judge(settings, node, memory, beat, now))
             findings += found
             rows += _rows(node, memory, beat, found, now)
@@ -135,7 +137,7 @@ def _last(path: Path) -> tuple[float, ArchivedLine | None]:
 
 def _beat(line: ArchivedLine, received: float) -> Beat | None:
     """None for a line that is no heartbeat. Its words come from the node: they are bounded."""
-    state = line.params.get("state", "")
+    state, journal = (line.params.get(name, "")[:LONGEST_NAME] for name in ("state", "journal"))
     number, behind = (parse_number(line.params.get(name, ""), MOST) for name in ("beat", "behind"))
     if not state or number is None or behind is None:
         return None
@@ -146,7 +148,7 @@ def _beat(line: ArchivedLine, received: float) -> Beat | None:
         offset = datetime.fromisoformat(line.time).timestamp() - received
     except (ValueError, OverflowError):
         offset = None
-    return Beat(state[:LONGEST_NAME], number, behind, broken, missing, offset)
+    return Beat(state, number, behind, broken, missing, offset, journal)
 
 
 def _judge(settings: Settings, node: str, memory: Memory, beat: Beat | None, now: float) -> Iterator[dict[str, str]]:
@@ -179,14 +181,7 @@ def _judge_times(settings: Settings, node: str, memory: Memory, now: float) -> I
 
 
 def _judge_beat(settings: Settings, node: str, memory: Memory, beat: Beat) -> Iterator[dict[str, str]]:
-    memory.state = memory.state or beat.state
-    if beat.state != memory.state or beat.number < memory.number - 1:
-        anew = "with an empty state" if beat.state != memory.state else "with an older state"
-        accept = f"when the cause is known: pve-audit-archive silence --accept {node}"
-        text = f"its forwarder began anew {anew} (heartbeat {beat.number}, {memory.number} was known); {accept}"
-        yield _finding(node, HEARTBEAT, RESTARTED, text)
-    else:
-        memory.number = max(memory.number, beat.number)
+    yield from _judge_beginnings(node, memory, beat)
     if beat.behind > settings.silence_minutes * 60:
         yield _finding(node, HEARTBEAT, BEHIND, f"its forwarder is {_span(beat.behind)} behind")
     for source in beat.broken:
@@ -197,6 +192,22 @@ def _judge_beat(settings: Settings, node: str, memory: Memory, beat: Beat) -> It
     if beat.offset is not None and abs(beat.offset) > CLOCK_SECONDS:
         way = "ahead" if beat.offset > 0 else "behind"
         yield _finding(node, HEARTBEAT, CLOCK, f"its clock is {_span(abs(beat.offset))} {way} of the collector's")
+
+
+def _judge_beginnings(node: str, memory: Memory, beat: Beat) -> Iterator[dict[str, str]]:
+    """Told until somebody accepts it: the forwarder has lost its state, or the journal its entries."""
+    accept = f"when the cause is known: pve-audit-archive silence --accept {node}"
+    memory.state = memory.state or beat.state
+    memory.journal = memory.journal or beat.journal
+    if beat.state != memory.state or beat.number < memory.number - 1:
+        anew = "with an empty state" if beat.state != memory.state else "with an older state"
+        text = f"its forwarder began anew {anew} (heartbeat {beat.number}, {memory.number} was known); {accept}"
+        yield _finding(node, HEARTBEAT, RESTARTED, text)
+    else:
+        memory.number = max(memory.number, beat.number)
+    if beat.journal and beat.journal != memory.journal:
+        text = f"its journal began anew ({beat.journal}, {memory.journal} was known); {accept}"
+        yield _finding(node, "journal", RESTARTED, text)
 
 
 def _finding(node: str, source: str, verdict: str, message: str) -> dict[str, str]:

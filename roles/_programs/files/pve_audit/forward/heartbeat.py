@@ -12,12 +12,20 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
+from pve_audit.files import open_regular
 from pve_audit.forward.source import Position, SourceLine
 from pve_audit.wire import HEARTBEAT, Message
 
 LONGEST_ERROR = 100
+MACHINE_ID = Path("/etc/machine-id")
+JOURNALS = ("/var/log/journal", "/run/log/journal")
+# The head of a journal file (systemd, journal-def.h): its signature, and where the id of its numbers stands, which is
+# `s=` of a cursor. A rotated journal hands it on, one that was removed has another.
+SIGNATURE = b"LPKSHHRH"
+NUMBERS = slice(72, 88)
 
 
 class Reporting(Protocol):
@@ -76,6 +84,7 @@ class Heartbeat:
         params = {
             "state": self._state,
             "beat": str(self._beat),
+            "journal": journal_id(),
             "every": f"{self._seconds:g}",
             "behind": f"{behind:.0f}",
             "broken": ",".join(sorted(name for name, one in figures.items() if "error" in one or "refused" in one)),
@@ -119,3 +128,20 @@ class Heartbeat:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def journal_id() -> str:
+    """The id by which the system's journal numbers its entries; empty when it cannot be read."""
+    try:
+        machine = MACHINE_ID.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
+    for top in JOURNALS:
+        try:
+            with open(open_regular(f"{top}/{machine}/system.journal"), "rb") as stream:
+                head = stream.read(NUMBERS.stop)
+        except OSError:
+            continue
+        if head.startswith(SIGNATURE) and len(head) == NUMBERS.stop:
+            return head[NUMBERS].hex()
+    return ""

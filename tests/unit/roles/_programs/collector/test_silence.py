@@ -36,7 +36,7 @@ def lay(one_node: Settings) -> Lay:
     def make(
         source: str = "heartbeat", ago: float = 5, ahead: float = 0, name: str = f"{DAY}.log", **params: str
     ) -> Path:
-        beat = {"state": "aa", "beat": "7", "every": "60", "behind": "0", "broken": "", "missing": ""}
+        beat = {"state": "aa", "beat": "7", "every": "60", "behind": "0", "broken": "", "missing": "", "journal": "ee"}
         more = beat | params if source == "heartbeat" else params
         line = Message("pve1", source, "{}", int((NOW - ago + ahead) * 1_000_000), params=more)
         path = Path(one_node.archive, "pve1", source, name)
@@ -103,22 +103,29 @@ def test_all_nodes_of_the_settings_are_looked_at(settings: Settings, lay: Lay) -
 
 
 ANEW = [
-    ("another state", {"state": "bb", "beat": "1"}),
-    ("an older state, as of a snapshot", {"beat": "3"}),
+    ("another state", {"state": "bb", "beat": "1"}, "heartbeat"),
+    ("an older state, as of a snapshot", {"beat": "3"}, "heartbeat"),
+    ("another journal", {"journal": "f0", "beat": "8"}, "journal"),
 ]
 
 
-@pytest.mark.parametrize(("case", "later"), ANEW, ids=[row[0] for row in ANEW])
+@pytest.mark.parametrize(("case", "later", "source"), ANEW, ids=[row[0] for row in ANEW])
 def test_a_forwarder_that_began_anew_is_told_until_somebody_accepts_it(
-    case: str, later: dict[str, str], one_node: Settings, lay: Lay
+    case: str, later: dict[str, str], source: str, one_node: Settings, lay: Lay
 ) -> None:
     lay()
     assert verdicts(one_node) == []
     lay(**later)
-    assert verdicts(one_node) == [("heartbeat", "restarted")], case
-    assert verdicts(one_node) == [("heartbeat", "restarted")], case
+    assert verdicts(one_node) == [(source, "restarted")], case
+    assert verdicts(one_node) == [(source, "restarted")], case
     assert verdicts(one_node, accept=["pve1"]) == []
     assert verdicts(one_node) == []
+
+
+def test_a_journal_that_cannot_be_read_is_no_other_one(one_node: Settings, lay: Lay) -> None:
+    for name in ("", "ee", "", "ee"):
+        lay(journal=name)
+        assert verdicts(one_node) == []
 
 
 def test_the_same_number_again_is_no_news(one_node: Settings, lay: Lay) -> None:

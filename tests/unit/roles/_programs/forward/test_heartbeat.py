@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from pve_audit.forward import heartbeat
 from pve_audit.forward.heartbeat import Heartbeat
 from pve_audit.forward.journal import JournalSource
 from pve_audit.forward.settings import JournalSpec
@@ -123,3 +125,29 @@ def test_a_journal_is_behind_by_the_age_of_what_waits() -> None:
     assert 3600 <= source.backlog()["behind_seconds"] < 3700
     source.acknowledge(places[1])
     assert "behind_seconds" not in source.backlog()
+
+
+# As journald of systemd 252 began a file (other ids of file, machine and boot); its cursors had `s=` NAME.
+NAME = "0d41e54a230a44e183de50d68b317a36"
+HEAD = bytes.fromhex(f"4c504b5348485248000000001c0000000100000000000000{'1' * 32}{'2' * 32}{'3' * 32}{NAME}")
+JOURNALS = [
+    ({"disk": HEAD + b"rest"}, NAME),
+    ({"memory": HEAD}, NAME),
+    ({"disk": b"KSHHRHLP" + HEAD[8:]}, ""),
+    ({"disk": HEAD[:80]}, ""),
+    ({}, ""),
+]
+
+
+@pytest.mark.parametrize(("files", "name"), JOURNALS)
+def test_the_id_of_the_journal(
+    files: dict[str, bytes], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "machine-id").write_text("aa\n")
+    monkeypatch.setattr(heartbeat, "MACHINE_ID", tmp_path / "machine-id")
+    monkeypatch.setattr(heartbeat, "JOURNALS", [str(tmp_path / one) for one in ("disk", "memory")])
+    for top, data in files.items():
+        (tmp_path / top / "aa").mkdir(parents=True)
+        (tmp_path / top / "aa" / "system.journal").write_bytes(data)
+    assert heartbeat.journal_id() == name
+    assert beat(heart(), 0.0).message.params["journal"] == name
