@@ -318,16 +318,11 @@ def test_junk_names_do_not_crowd_out_a_rotated_form(
     reader: Callable[..., Reader], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(candidates, "MOST_FORMS", 4)
-    names = [
-        "access.log",
-        "access.log.1",
-        "access.log.2.gz",
-        "access.log-20261123",
-        *(f"access.log-{n}x" for n in range(9)),
-    ]
+    names = ["access.log", "access.log.1", "access.log.2.gz", "access.log-20261123"]
+    names += [f"access.log-{number}x" for number in range(9)]
     for name in names:
         line = f"{name}\n".encode()
         (tmp_path / "log" / name).write_bytes(gzip.compress(line) if name.endswith(".gz") else line)
     one = reader()
     assert sorted(one.read()) == sorted(names[:4])
-    assert one.refused() == ["access.log has 13 rotated forms: of them, the newest 4 are read"]
+    assert one.refused() == ["access.log.* is 13 files, more than 4: only the newest are read"]
