@@ -1,5 +1,5 @@
 # Every target sets up what it needs below .build; nothing is installed outside it, except that root's `make test`
-# on Debian installs chromium, rsyslog, logrotate, sudo, sshd and auditctl for the tests that run them and, if missing, python3-venv.
+# on Debian installs chromium, rsyslog, logrotate, nftables, sudo, sshd and auditctl for their tests and, if missing, python3-venv.
 PYTHON ?= python3
 STAGES := lint sanity unit programs e2e browser package lab
 

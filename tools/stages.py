@@ -30,6 +30,7 @@ CODE = ("bench", "playbooks", "plugins", "roles", "tests", "tools")
 PROGRAMS = (
     "auditd",
     "logrotate",
+    "nftables",
     "openssh-server",
     "openssl",
     "rsyslog",

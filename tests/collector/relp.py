@@ -12,9 +12,9 @@ from pathlib import Path
 OFFER = b"relp_version=0\nrelp_software=test\ncommands=syslog"
 
 
-def connect(port: int, pki: Path | None, name: str, timeout: float = 5.0) -> socket.socket:
+def connect(port: int, pki: Path | None, name: str, timeout: float = 5.0, source: str = "127.0.0.1") -> socket.socket:
     """A connection with the certificate `name` (none when empty), or without TLS when there is no pki."""
-    plain = socket.create_connection(("127.0.0.1", port), timeout)
+    plain = socket.create_connection(("127.0.0.1", port), timeout, source_address=(source, 0))
     if pki is None:
         return plain
     context = ssl.create_default_context(cafile=str(pki / "ca.pem"))
@@ -26,8 +26,8 @@ def connect(port: int, pki: Path | None, name: str, timeout: float = 5.0) -> soc
 class Relp:
     """One session. `send` returns the number of the frame, `answer` the number that was acknowledged."""
 
-    def __init__(self, port: int, pki: Path | None, name: str, timeout: float = 5.0) -> None:
-        self.socket = connect(port, pki, name, timeout)
+    def __init__(self, port: int, pki: Path | None, name: str, timeout: float = 5.0, source: str = "127.0.0.1") -> None:
+        self.socket = connect(port, pki, name, timeout, source)
         self._stream = self.socket.makefile("rb")
         self._number = 0
         self._send(b"open", OFFER)

@@ -6,7 +6,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,3 +108,16 @@ def test_a_flood_of_one_node_stops_at_its_quota_and_the_other_goes_on(tmp_path: 
         assert (disk["state"], [one["node"] for one in disk["unkept"]]) == ("critical", ["pve1"])
     finally:
         collector.stop()
+
+
+def test_connections_without_end_leave_the_nodes_theirs(tmp_path: Path, pki: Path) -> None:
+    nft = shutil.which("nft", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if RSYSLOGD is None or nft is None or os.geteuid() != 0:
+        pytest.skip("NOT TESTED: needs root, rsyslog with RELP and TLS, and nftables")
+    if subprocess.run(["unshare", "--net", nft, "list", "ruleset"], capture_output=True).returncode != 0:
+        pytest.skip("NOT TESTED: needs a network namespace with nftables")
+    command = ["unshare", "--net", sys.executable, "-m", "tests.collector.exhaust", str(tmp_path), str(pki), nft]
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=root)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"held": 16, "lines": 1, "again": True}
