@@ -123,7 +123,7 @@ def _read_user(config: UserConfig, data: list[str]) -> None:
 
 def _read_group(config: UserConfig, data: list[str]) -> None:
     name, members, comment = ([*data, "", "", ""])[:3]
-    if not is_simple_name(name):
+    if not is_simple_name(name) or name == "0":
         return
     group = config.groups.setdefault(name, Group())
     if comment:
@@ -172,7 +172,7 @@ def _read_acl(config: UserConfig, data: list[str]) -> None:
 
 def _read_role(config: UserConfig, data: list[str]) -> None:
     name, privs = ([*data, "", ""])[:2]
-    if is_simple_name(name):
+    if is_simple_name(name) and name != "0":
         known = config.roles.get(name, frozenset())
         config.roles[name] = known | {priv for priv in split_list(privs) if priv in PRIVILEGES}
 

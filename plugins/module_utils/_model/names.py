@@ -17,10 +17,12 @@ as bytes, among which there is no such letter: the entry is dropped.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.visible import safe_text
 
 ROOT = "root@pam"
 
@@ -113,6 +115,53 @@ def reserved_role_mistake(place: str, role: str) -> str | None:
         f"{place} {role!r} cannot be created: Proxmox VE keeps names that start with PVE for itself, in upper and "
         "lower case; choose another name"
     )
+
+
+def new_name_mistake(kind: Kind, place: str, name: str) -> str | None:
+    """Why an object must not be made under this name, although it is well formed; None when it may.
+
+    Perl takes the name `0` for no name: a group or role of it is written, and gone when the file is read again.
+    """
+    shown = safe_text(name)
+    if shown != name:
+        return (
+            f"{place} is '{shown}', which hides characters or passes for another name: "
+            "use the letters a to z, digits, dots, hyphens and underscores"
+        )
+    if not name.isascii():
+        return (
+            f"{place} '{name}' has letters beyond ASCII: Proxmox VE would make it and could then neither change nor "
+            "delete it, nor let anybody in with it; use the letters a to z, digits, dots, hyphens and underscores"
+        )
+    if name == "0" and kind in ("group", "role"):
+        return f"{place} '0' cannot be used: Proxmox VE forgets a {kind} of this name at once; choose another name"
+    return None
+
+
+def unreachable(userid: str) -> str | None:
+    """Why a user that exists cannot be changed through the API; None when it can.
+
+    Proxmox VE encodes such a name a second time in paths and lists, and finds no user of that name.
+    """
+    if userid.isascii():
+        return None
+    return (
+        f"Proxmox VE can neither change nor delete the user {safe_text(userid)} through its API, as the name has "
+        "letters beyond ASCII: use pveum user modify or pveum user delete on a node"
+    )
+
+
+# What became of privileges that older versions had. [PVE 9.0 release notes]
+_SUCCESSORS = {"VM.Monitor": ", since 9.0: use VM.GuestAgent.Audit and the others of VM.GuestAgent, and Sys.Audit"}
+
+
+def unknown_privileges(place: str, names: Iterable[str], known: Collection[str]) -> Iterator[str]:
+    """A mistake for each privilege that is none. `known` are all there are, empty when that is not known."""
+    for name in names:
+        if known and name not in known:
+            yield (
+                f"{place} names {safe_text(name)}, which is no privilege of this Proxmox VE{_SUCCESSORS.get(name, '')}"
+            )
 
 
 @lru_cache(maxsize=4096)

@@ -9,8 +9,8 @@ is never looked at. An object that is not there is an empty dict.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import (
@@ -72,6 +72,18 @@ def send(api: ChangeApi, change: Change, check_mode: bool = False) -> list[Any]:
         api.write(request.method, request.path, request.params, what=request.what, secrets=request.secrets)
         for request in change.requests
     ]
+
+
+def refuse(mistakes: Iterable[str | None]) -> None:
+    """Raises InputError with all that is wrong; None is nothing."""
+    if found := [mistake for mistake in mistakes if mistake]:
+        raise InputError("; ".join(found))
+
+
+def with_warnings(change: Change, warnings: Iterable[str]) -> Change:
+    """The change with more to be said about it, when it is one."""
+    found = tuple(warnings) if change.changed else ()
+    return replace(change, warnings=(*change.warnings, *found)) if found else change
 
 
 def differing(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> Record:

@@ -8,8 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.pve.audit.plugins.module_utils._identity.access import ADMINISTRATOR
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils._model.names import check_name, reserved_role_mistake
+from ansible_collections.pve.audit.plugins.module_utils._model.limits import disguised_texts, text_mistakes
+from ansible_collections.pve.audit.plugins.module_utils._model.names import (
+    check_name,
+    new_name_mistake,
+    reserved_role_mistake,
+    unknown_privileges,
+)
 from ansible_collections.pve.audit.plugins.module_utils._model.texts import plain_text
 from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
     Change,
@@ -18,9 +25,11 @@ from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
     differing,
     parameters,
     read_detail,
+    refuse,
     rows,
     send,
     updated,
+    with_warnings,
 )
 from ansible_collections.pve.audit.plugins.module_utils._pve.identity_rows import group_row, role_row
 from ansible_collections.pve.audit.plugins.module_utils._pve.lockout import guarded
@@ -68,18 +77,19 @@ def ensure_group(
     comment = None if params["comment"] is None else plain_text(params["comment"])
     group = read_group(api, groupid)
     absent = params["state"] == "absent"
+    if not absent:
+        refuse([*text_mistakes("group", {"comment": comment}), new_name_mistake("group", "groupid", groupid)])
     change = plan_group_absent(group) if absent else plan_group(group, groupid, comment)
+    change = with_warnings(change, disguised_texts({"comment": comment}))
     change = guarded(api, change, "group", params, check_mode, now)
     send(api, change, check_mode)
     return change, {"group": change.after}
 
 
-def read_role(api: Api, roleid: str) -> Record:
-    """The role as `role_row` has it; empty when there is none. Everybody may read all roles."""
-    for row in rows(api.get("access", "roles"), "/access/roles"):
-        if row.get("roleid") == roleid:
-            return role_row(row) or {}
-    return {}
+def read_roles(api: Api) -> dict[str, Record]:
+    """All roles by name, as `role_row` has them. Everybody may read them."""
+    found = (role_row(row) for row in rows(api.get("access", "roles"), "/access/roles"))
+    return {role["roleid"]: role for role in found if role}
 
 
 def plan_role(role: Record, roleid: str, privs: list[str] | None, append: bool = False) -> Change:
@@ -130,7 +140,11 @@ def ensure_role(
     absent = params["state"] == "absent"
     roleid = check_name("name" if absent else "role", "roleid", params["roleid"])
     privs = None if params["privs"] is None else [check_name("name", "privs", priv) for priv in params["privs"] if priv]
-    role = read_role(api, roleid)
+    roles = read_roles(api)
+    role = roles.get(roleid, {})
+    if not absent:
+        every = roles.get(ADMINISTRATOR, {}).get("privs", ())
+        refuse([new_name_mistake("role", "roleid", roleid), *unknown_privileges("privs", privs or (), every)])
     change = plan_role_absent(role) if absent else plan_role(role, roleid, privs, params["append"])
     if role:
         change = guarded(api, change, "role", params, check_mode, now)

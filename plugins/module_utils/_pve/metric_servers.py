@@ -12,10 +12,16 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError, RefusedError
+from ansible_collections.pve.audit.plugins.module_utils._model.limits import (
+    ENCODED_LONGEST,
+    address_mistake,
+    graphite_path_mistake,
+    number_mistake,
+)
 from ansible_collections.pve.audit.plugins.module_utils._model.names import check_name
 from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
     NOT_SHOWN,
@@ -24,6 +30,7 @@ from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
     Request,
     parameters,
     read_detail,
+    refuse,
     rows,
     send,
 )
@@ -126,7 +133,20 @@ def wanted_options(params: Mapping[str, Any], kind: str) -> Record:
         if name in wanted:
             wanted[name] = {str(key): str(value) for key, value in wanted[name].items()}
     wanted |= {name: params[name] for name in ("server", "port", "enabled") if params.get(name) is not None}
+    refuse(_mistakes(wanted))
     return wanted
+
+
+def _mistakes(wanted: Record) -> Iterator[str | None]:
+    """What Proxmox VE would refuse; an empty text or object clears a value."""
+    for name, value in wanted.items():
+        yield number_mistake(name, value)
+        if name in _ENCODED and value and len(encoded(value)) > ENCODED_LONGEST:
+            yield f"{name} is too long: in base64 Proxmox VE takes at most {ENCODED_LONGEST} characters of it"
+    if wanted.get("server"):
+        yield address_mistake("server", wanted["server"])
+    if wanted.get("path"):
+        yield graphite_path_mistake("path", wanted["path"])
 
 
 def plan_server(current: Record, params: Mapping[str, Any]) -> Change:
@@ -220,10 +240,25 @@ def plan_server_absent(current: Record) -> Change:
     return Change(shown(current), {}, (Request(f"remove the metric server {ident}", "DELETE", _path(ident)),))
 
 
+def _send(api: ChangeApi, change: Change, check_mode: bool) -> None:
+    """Proxmox VE first connects to the server, and refuses with 500 when it cannot. [PVE::Status::* test_connection]"""
+    try:
+        send(api, change, check_mode)
+    except RefusedError as error:
+        if error.status != 500 or not change.after:
+            raise
+        where = f"{change.after['server']} port {change.after['port']}"
+        raise RefusedError(
+            f"{error}. Proxmox VE tries to reach a metric server before it writes it down: if that failed, see that "
+            f"something listens on {where} and that the node which was asked can reach it, then run again",
+            error.status,
+        ) from None
+
+
 def ensure_server(api: ChangeApi, params: Mapping[str, Any], check_mode: bool) -> tuple[Change, dict[str, Any]]:
     """Make the metric server as the options say. Raises AuditError."""
     absent = params["state"] == "absent"
     current = read_server(api, check_name("name" if absent else "entry", "id", params["id"]))
     change = plan_server_absent(current) if absent else plan_server(current, params)
-    send(api, change, check_mode)
+    _send(api, change, check_mode)
     return change, {"metric_server": change.after}

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.limits import disguised_texts, text_mistakes
 from ansible_collections.pve.audit.plugins.module_utils._model.names import check_name
 from ansible_collections.pve.audit.plugins.module_utils._model.texts import plain_text
 from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
@@ -23,8 +24,10 @@ from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
     Request,
     parameters,
     read_detail,
+    refuse,
     rows,
     send,
+    with_warnings,
 )
 from ansible_collections.pve.audit.plugins.module_utils._pve.identity_rows import as_bool
 from ansible_collections.pve.audit.plugins.module_utils._pve.lockout import guarded
@@ -148,7 +151,10 @@ def ensure_realm(
     api: ChangeApi, params: Mapping[str, Any], check_mode: bool, now: float
 ) -> tuple[Change, dict[str, Any]]:
     """Make the settings of the realm as the options say. Raises AuditError."""
+    comment = {"comment": params["comment"] and plain_text(params["comment"])}
+    refuse(text_mistakes("realm", comment))
     change = plan_realm(read_realm(api, check_name("name", "realm", params["realm"])), params)
+    change = with_warnings(change, disguised_texts(comment))
     change = guarded(api, change, "realm", {**params, "state": "present"}, check_mode, now)
     send(api, change, check_mode)
     return change, {"realm": change.after}

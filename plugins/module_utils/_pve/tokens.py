@@ -14,7 +14,8 @@ from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError, NotAnApiError, RefusedError
 from ansible_collections.pve.audit.plugins.module_utils._model.expiry import parse_expire
-from ansible_collections.pve.audit.plugins.module_utils._model.names import check_name
+from ansible_collections.pve.audit.plugins.module_utils._model.limits import disguised_texts, text_mistakes
+from ansible_collections.pve.audit.plugins.module_utils._model.names import check_name, unreachable
 from ansible_collections.pve.audit.plugins.module_utils._model.texts import plain_text
 from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
     Change,
@@ -22,8 +23,10 @@ from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
     Request,
     differing,
     parameters,
+    refuse,
     send,
     updated,
+    with_warnings,
 )
 from ansible_collections.pve.audit.plugins.module_utils._pve.guards import refuse_own_token
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import ChangeApi
@@ -35,10 +38,12 @@ def wanted_token(params: Mapping[str, Any]) -> Record:
     userid, name = check_name("user", "userid", params["userid"]), check_name("name", "name", params["name"])
     if "!" in name:
         raise InputError(f"name {name!r} is more than the name: give alice@pve as userid, and ci as name")
+    comment = None if params["comment"] is None else plain_text(params["comment"])
+    refuse(text_mistakes("token", {"comment": comment}))
     return {
         "userid": userid,
         "tokenid": name,
-        "comment": None if params["comment"] is None else plain_text(params["comment"]),
+        "comment": comment,
         "expire": None if params["expire"] is None else parse_expire(params["expire"]),
         "privsep": params["privsep"],
     }
@@ -94,6 +99,9 @@ def ensure_token(
     user = read_user(api, userid)
     token = find_token(user, userid, wanted["tokenid"])
     change = plan_token_absent(token) if absent else plan_token(token, wanted, params["regenerate"])
+    if user and change.changed:
+        refuse([unreachable(userid)])
+    change = with_warnings(change, disguised_texts({} if absent else {"comment": wanted["comment"]}))
     if token and change.changed:
         refuse_own_token(api, token, change.after, params, now)
     if absent:

@@ -15,7 +15,18 @@ from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import ForbiddenError, InputError, RefusedError
 from ansible_collections.pve.audit.plugins.module_utils._model.expiry import parse_expire
-from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT, check_name, realm_of
+from ansible_collections.pve.audit.plugins.module_utils._model.limits import (
+    disguised_texts,
+    password_mistakes,
+    text_mistakes,
+)
+from ansible_collections.pve.audit.plugins.module_utils._model.names import (
+    ROOT,
+    check_name,
+    new_name_mistake,
+    realm_of,
+    unreachable,
+)
 from ansible_collections.pve.audit.plugins.module_utils._model.texts import plain_text
 from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
     Change,
@@ -24,9 +35,11 @@ from ansible_collections.pve.audit.plugins.module_utils._pve.change import (
     differing,
     parameters,
     read_detail,
+    refuse,
     rows,
     send,
     updated,
+    with_warnings,
 )
 from ansible_collections.pve.audit.plugins.module_utils._pve.guards import (
     is_active_record,
@@ -68,11 +81,13 @@ def read_user(api: Api, userid: str) -> Record:
 def wanted_user(params: Mapping[str, Any]) -> Record:
     """The options in Proxmox VE's names, None for what was left out. Raises InputError."""
     groups = params["groups"]
+    texts = {name: None if params[name] is None else plain_text(params[name]) for name in TEXTS}
+    refuse(text_mistakes("user", texts))
     return {
         "userid": check_name("user", "userid", params["userid"]),
         "enable": params["enabled"],
         "expire": None if params["expire"] is None else parse_expire(params["expire"]),
-        **{name: None if params[name] is None else plain_text(params[name]) for name in TEXTS},
+        **texts,
         "groups": None
         if groups is None
         else sorted({check_name("group", "groups", group) for group in groups if group}),
@@ -187,7 +202,9 @@ def ensure_user(
     user = read_user(api, userid)
     absent = params["state"] == "absent"
     change = plan_user_absent(user, userid) if absent else plan_user(user, wanted)
+    _refuse_impossible(api, user, change, wanted)
     change = _guarded(api, user, change, params, check_mode, now)
+    change = with_warnings(change, disguised_texts({} if absent else {name: wanted[name] for name in TEXTS}))
     if absent:
         send(api, change, check_mode)
         if change.changed and not check_mode:
@@ -201,7 +218,7 @@ def ensure_user(
             f"the password of {userid} cannot be changed with an API token, Proxmox VE wants a login for that: "
             "use api_password, or update_password: on_create"
         )
-    send(api, change, check_mode)
+    _send(api, user, change, check_mode)
     if step == "set":
         change = _with_password(change, userid)
         if not check_mode:
@@ -209,6 +226,49 @@ def ensure_user(
     elif step in _LEFT:
         change = replace(change, warnings=(*change.warnings, _LEFT[step].format(userid)))
     return change, {"user": change.after}
+
+
+def _refuse_impossible(api: Api, user: Mapping[str, Any], change: Change, wanted: Mapping[str, Any]) -> None:
+    """Raises InputError for a change that Proxmox VE would not make, or that nobody could undo."""
+    userid, password = str(wanted["userid"]), wanted["password"]
+    if not change.changed:
+        return
+    if user:
+        refuse([unreachable(userid)])
+        return
+    realm = realm_of(userid)
+    found = (realm_row(row) for row in rows(api.get("access", "domains"), "/access/domains"))
+    types = {row["realm"]: row["type"] for row in found if row}
+    mistakes = [new_name_mistake("user", "userid", userid)]
+    if realm not in types:
+        mistakes.append(f"userid names the realm {realm}, which does not exist: {', '.join(sorted(types))} do")
+    elif password is not None:
+        mistakes += password_mistakes("password", password, 0, realm, types[realm])
+    refuse(mistakes)
+
+
+def _send(api: ChangeApi, user: Mapping[str, Any], change: Change, check_mode: bool) -> None:
+    """Whoever may change only the members of some groups has to name these groups with each change of a member.
+
+    They are named to be joined, in which the user is already. [PVE::RPCEnvironment check_api2_permissions userid-group]
+    """
+    try:
+        send(api, change, check_mode)
+    except ForbiddenError:
+        groups = ",".join(_allowed_groups(api, user))
+        if not user or not groups or "groups" in change.requests[0].params:
+            raise
+        named = [replace(one, params={**one.params, "groups": groups, "append": 1}) for one in change.requests]
+        send(api, replace(change, requests=tuple(named)))
+
+
+def _allowed_groups(api: Api, user: Mapping[str, Any]) -> list[str]:
+    """Groups of the user of which the credential may change the members."""
+    granted = api.get("access", "permissions")
+    if not isinstance(granted, Mapping):
+        return []
+    paths = {str(path) for path, names in granted.items() if isinstance(names, Mapping) and "User.Modify" in names}
+    return [name for name in user.get("groups", ()) if f"/access/groups/{name}" in paths]
 
 
 def _guarded(

@@ -45,7 +45,7 @@ def metric_server(context: Context) -> Result:
 
 def _test_connection(context: Context, server: Section) -> None:
     problem = context.cluster.metric_errors.get(str(server.get("server")))
-    if problem and not server.get("disable"):
+    if problem and (server["type"] == "opentelemetry" or not server.get("disable")):
         raise server_error(problem)
 
 

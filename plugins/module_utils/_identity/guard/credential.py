@@ -9,7 +9,7 @@ PVE/RPCEnvironment.pm exec_api2_perm_check.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._identity.access import (
@@ -95,23 +95,30 @@ def _user(directory: Directory, who: str, options: Options, action: str) -> str 
             return missing
     if has(directory, who, "/access/groups", "User.Modify"):
         return None
-    allowed = {name for name in directory.groups if has(directory, who, f"/access/groups/{name}", "User.Modify")}
-    given = set(options.get("groups") or ())
-    by_groups = action == "delete" or (bool(given) and given <= allowed)
-    member = action == "create" or _in_any(directory, options["userid"], allowed)
+    given = options.get("groups")
+    # The module names the groups itself when a change has none.
+    by_groups = action != "create" if given is None else bool(given) and _may_change(directory, who, given)
+    member = action == "create" or _is_member(directory, who, options["userid"])
     return None if by_groups and member else "User.Modify on /access/groups"
 
 
-def _in_any(directory: Directory, userid: str, groups: set[str]) -> bool:
-    return any(userid in directory.groups[name] for name in groups)
+def _may_change(directory: Directory, who: str, groups: Iterable[str]) -> bool:
+    """Whether the members of all the groups may be changed."""
+    return all(
+        name in directory.groups and has(directory, who, f"/access/groups/{name}", "User.Modify") for name in groups
+    )
+
+
+def _is_member(directory: Directory, who: str, userid: str) -> bool:
+    """Whether the user is in a group of which the members may be changed."""
+    return any(userid in members and _may_change(directory, who, [name]) for name, members in directory.groups.items())
 
 
 def _token(directory: Directory, who: str, options: Options, _action: str) -> str | None:
     """Users may manage tokens of their own; tokens may not, not even those of their user."""
     if who == options["userid"] or has(directory, who, "/access/groups", "User.Modify"):
         return None
-    allowed = {name for name in directory.groups if has(directory, who, f"/access/groups/{name}", "User.Modify")}
-    return None if _in_any(directory, options["userid"], allowed) else "User.Modify on /access/groups"
+    return None if _is_member(directory, who, options["userid"]) else "User.Modify on /access/groups"
 
 
 def _acl(directory: Directory, who: str, options: Options, _action: str) -> str | None:

@@ -18,10 +18,10 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.administrators
     lost_privilege,
 )
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.limits import LOCAL_TYPES
 from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT, realm_of
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
 
-LOCAL_TYPES = ("pam", "pve")
 LASTING_DAYS = 90
 _HOUR, _DAY = 3600, 86400
 _FACTOR = {"oath": "totp", "yubico": "yubico"}

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._identity.access import ADMINISTRATOR
@@ -19,21 +19,27 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.plan.declarati
     TokenWish,
     UserWish,
 )
+from ansible_collections.pve.audit.plugins.module_utils._model.limits import (
+    LOCAL_TYPES,
+    disguised_texts,
+    password_mistakes,
+    text_mistakes,
+)
 from ansible_collections.pve.audit.plugins.module_utils._model.names import (
     ROOT,
     Kind,
     name_mistake,
+    new_name_mistake,
     realm_of,
     reserved_role_mistake,
     unknown_path,
+    unknown_privileges,
 )
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
 
 STATES = ("present", "disabled", "absent")
 UNDECLARED = ("report", "disable", "remove")
 FACTORS = ("none", "oath", "yubico")
-_LOCAL = ("pam", "pve")
-_PVE_MIN_PASSWORD, _PVE_MAX_PASSWORD = 8, 64
 
 _UNIX = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
@@ -45,8 +51,11 @@ def find_mistakes(wanted: Declaration, identity: Mapping[str, Any], now: float) 
     for wish in wanted.users:
         found += _user(wish, wanted, known, now)
     found += _repeated((wish.userid, wish.place) for wish in wanted.users)
+    found += _twins(wanted, known)
     for group in wanted.groups:
         found += _name("group", f"{group.place}.id", group.id)
+        found += _new_name("group", f"{group.place}.id", group.id, known.existing_groups)
+        found += text_mistakes("group", {"comment": group.comment}, f"{group.place}.")
         found += _grants(group.roles or (), known)
     found += _repeated((group.id, group.place) for group in wanted.groups)
     found += _roles(wanted, known)
@@ -60,8 +69,14 @@ def find_mistakes(wanted: Declaration, identity: Mapping[str, Any], now: float) 
 
 
 def find_doubts(wanted: Declaration) -> list[str]:
-    """What is well formed and yet may be refused, one sentence each."""
-    found = (unknown_path(f"{grant.place}.path", grant.path) for grant in wanted.grants)
+    """What is well formed and yet may be refused, or is not what it looks like, one sentence each."""
+    found = [unknown_path(f"{grant.place}.path", grant.path) for grant in wanted.grants]
+    for wish in wanted.users:
+        found += disguised_texts(dict(wish.texts), f"{wish.place}.")
+        for token in wish.tokens or ():
+            found += disguised_texts({"comment": token.comment}, f"{token.place}.")
+    for group in wanted.groups:
+        found += disguised_texts({"comment": group.comment}, f"{group.place}.")
     return [sentence for sentence in found if sentence]
 
 
@@ -69,7 +84,8 @@ class _Known:
     """The names that may be used: those that exist, and those that are declared."""
 
     def __init__(self, wanted: Declaration, identity: Mapping[str, Any]) -> None:
-        self.groups = {row["groupid"] for row in identity["groups"]} | {group.id for group in wanted.groups}
+        self.existing_groups = {row["groupid"] for row in identity["groups"]}
+        self.groups = self.existing_groups | {group.id for group in wanted.groups}
         self.special = {row["roleid"] for row in identity["roles"] if row["special"]}
         self.existing_roles = {row["roleid"] for row in identity["roles"]}
         self.roles = self.existing_roles | {role.id for role in wanted.roles}
@@ -92,8 +108,28 @@ def _name(kind: Kind, place: str, name: str) -> Iterator[str]:
         yield mistake
 
 
+def _new_name(kind: Kind, place: str, name: str, existing: Collection[str]) -> Iterator[str]:
+    if name not in existing and (mistake := new_name_mistake(kind, place, name)):
+        yield mistake
+
+
+def _twins(wanted: Declaration, known: _Known) -> Iterator[str]:
+    """Proxmox VE makes no second account that differs by case only, in a realm without case. [User.pm create_user]"""
+    first = {name.lower(): name for name in sorted(known.users)}
+    for wish in wanted.users:
+        other = first.setdefault(wish.userid.lower(), wish.userid)
+        if other == wish.userid or wish.userid in known.users or wish.state == "absent":
+            continue
+        if known.realms.get(realm_of(wish.userid), {}).get("case_sensitive") is False:
+            yield (
+                f"{wish.place}.id cannot be made as {wish.userid}: the realm {realm_of(wish.userid)} does not tell "
+                f"upper from lower case, and there is {other}"
+            )
+
+
 def _user(wish: UserWish, wanted: Declaration, known: _Known, now: float) -> Iterator[str]:
     yield from _user_id(wish, known)
+    yield from text_mistakes("user", dict(wish.texts), f"{wish.place}.")
     yield from _state(wish, known, now)
     yield from _password(wish, wanted, known)
     yield from _grants(wish.roles or (), known)
@@ -108,6 +144,8 @@ def _user_id(wish: UserWish, known: _Known) -> Iterator[str]:
     name, _at, realm = wish.userid.rpartition("@")
     mistakes = [*_name("account", f"{wish.place}.id", name), *_name("realm", f"{wish.place}.realm", realm)]
     yield from mistakes or _name("user", f"{wish.place}.id", wish.userid)
+    if wish.state != "absent":
+        yield from _new_name("user", f"{wish.place}.id", wish.userid, known.users)
     if not mistakes and realm not in known.realms:
         yield f"{wish.place}.realm names the realm {realm}, which does not exist: {_list(known.realms)} do"
     if wish.unix and not _UNIX.fullmatch(name):
@@ -138,16 +176,9 @@ def _realm_type(known: _Known, userid: str) -> str:
 
 
 def _password(wish: UserWish, wanted: Declaration, known: _Known) -> Iterator[str]:
-    """PVE/API2/User.pm takes 8 to 64 characters, and only the realms pam and pve keep passwords."""
-    if wish.password is None:
-        return
-    least = max(wanted.password_min_length, _PVE_MIN_PASSWORD)
-    if len(wish.password) < least:
-        yield f"{wish.place}.password is shorter than {least} characters"
-    elif len(wish.password) > _PVE_MAX_PASSWORD:
-        yield f"{wish.place}.password is longer than the {_PVE_MAX_PASSWORD} characters that Proxmox VE takes"
-    if _realm_type(known, wish.userid) not in (*_LOCAL, ""):
-        yield f"{wish.place}.password cannot be set: the realm {realm_of(wish.userid)} keeps its passwords elsewhere"
+    if wish.password is not None:
+        realm, kind = realm_of(wish.userid), _realm_type(known, wish.userid)
+        yield from password_mistakes(f"{wish.place}.password", wish.password, wanted.password_min_length, realm, kind)
 
 
 def _grants(grants: tuple[Grant, ...], known: _Known) -> Iterator[str]:
@@ -159,6 +190,7 @@ def _grants(grants: tuple[Grant, ...], known: _Known) -> Iterator[str]:
 
 def _token(token: TokenWish, wanted: Declaration, known: _Known, now: float) -> Iterator[str]:
     yield from _name("token name", f"{token.place}.id", token.id)
+    yield from text_mistakes("token", {"comment": token.comment}, f"{token.place}.")
     if token.expire and token.expire <= now:
         yield f"{token.place}.expire lies in the past ({rfc3339(token.expire)}): choose a later date"
     yield from _token_policy(token, wanted, now)
@@ -178,7 +210,7 @@ def _token_policy(token: TokenWish, wanted: Declaration, now: float) -> Iterator
 
 def _break_glass(wish: UserWish, known: _Known) -> Iterator[str]:
     kind = _realm_type(known, wish.userid)
-    if kind and kind not in _LOCAL:
+    if kind and kind not in LOCAL_TYPES:
         yield (
             f"break_glass.realm {realm_of(wish.userid)} needs a server that may be down when it matters: "
             "use the realm pve or pam"
@@ -192,9 +224,8 @@ def _roles(wanted: Declaration, known: _Known) -> Iterator[str]:
             yield f"{role.place}.id {role.id} is a role of Proxmox VE itself: choose another name"
         elif role.id not in known.existing_roles and (reserved := reserved_role_mistake(f"{role.place}.id", role.id)):
             yield reserved
-        for priv in role.privs or ():
-            if known.privs and priv not in known.privs:
-                yield f"{role.place}.privs names {priv}, which is no privilege of this Proxmox VE"
+        yield from _new_name("role", f"{role.place}.id", role.id, known.existing_roles)
+        yield from unknown_privileges(f"{role.place}.privs", role.privs or (), known.privs)
     yield from _repeated((role.id, role.place) for role in wanted.roles)
 
 

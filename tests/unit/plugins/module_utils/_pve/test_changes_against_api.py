@@ -17,6 +17,7 @@ from ansible_collections.pve.audit.plugins.module_utils._pve.change import Chang
 from ansible_collections.pve.audit.plugins.module_utils._pve.credentials import Credentials
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Session
 from ansible_collections.pve.audit.plugins.module_utils._pve.tokens import ensure_token
+from ansible_collections.pve.audit.plugins.module_utils._pve.users import read_user
 from ansible_collections.pve.audit.plugins.modules import acl, group, metric_server, realm, role, token, user
 from tests.lab.identity import restore, save
 from tests.lab.simulator import Simulator, running_simulator
@@ -233,6 +234,9 @@ def test_a_metric_server_that_cannot_be_reached(lab: Simulator) -> None:
     given = {"id": "influx", "type": "influxdb", "server": "192.0.2.9", "port": 8086, "token": SECRET}
     with pytest.raises(errors.RefusedError, match=r"cannot create the metric server influx: .* 500 .*192\.0\.2\.9"):
         run(login(lab), metric_server, given)
+    otel = {"id": "otel", "type": "opentelemetry", "server": "192.0.2.9", "port": 4318, "enabled": False}
+    with pytest.raises(errors.RefusedError, match=r"see that something listens on 192\.0\.2\.9 port 4318"):
+        run(login(lab), metric_server, otel)
     assert run(login(lab), metric_server, {**given, "enabled": False})[0].changed
     assert lab.cluster.metric_secrets["influx"] == SECRET
     always = {"id": "influx", "update_token": "always"}
@@ -422,6 +426,35 @@ def test_the_last_administrator_stays(lab: Simulator) -> None:
         (realm, {"realm": "pve", "tfa": "oath", "tfa_digits": 4}, "tfa_digits must be from 6 to 8"),
         (metric_server, {"id": "a/b", "type": "graphite", "server": "x"}, "id 'a/b' is not a name"),
         (user, {"userid": "new@pve", "expire": "20270630"}, "is this a date"),
+        (user, {"userid": "new@nosuch"}, "userid names the realm nosuch, which does not exist: ldap, pam, pve do"),
+        (user, {"userid": "new@pve", "password": "x" * 65}, "password is longer than the 64 characters"),
+        (user, {"userid": "j\u00f6rg@pve"}, "userid 'j\u00f6rg@pve' has letters beyond ASCII"),
+        (
+            user,
+            {"userid": "\u0430lice@pve"},
+            r"userid is '.u0430lice@pve', which hides characters or passes for another",
+        ),
+        (user, {"userid": "ali\u200bce@pve"}, r"userid is 'ali.u200bce@pve', which hides characters"),
+        (user, {"userid": "ali\x1bce@pve"}, r"userid is 'ali.x1bce@pve', which hides characters"),
+        (user, {"userid": "new@pve", "email": "a b@lab.test"}, "email 'a b@lab.test' is no address"),
+        (user, {"userid": "bob@ldap", "email": "a@lab_test"}, "email 'a@lab_test' is no address"),
+        (user, {"userid": "bob@ldap", "email": "a" * 250 + "@x.de"}, "email has 255 characters: .* at most 254"),
+        (user, {"userid": "bob@ldap", "comment": "c" * 2049}, "comment has 2049 characters: .* at most 2048"),
+        (user, {"userid": "bob@ldap", "firstname": "c" * 1025}, "firstname has 1025 characters: .* at most 1024"),
+        (user, {"userid": "bob@ldap", "lastname": "c" * 1025}, "lastname has 1025 characters: .* at most 1024"),
+        (group, {"groupid": "0"}, "groupid '0' cannot be used: Proxmox VE forgets a group of this name"),
+        (group, {"groupid": "new", "comment": "c" * 70_000}, "more than fits into a request"),
+        (role, {"roleid": "0"}, "roleid '0' cannot be used: Proxmox VE forgets a role of this name"),
+        (role, {"roleid": "Op", "privs": ["VM.Monitor"]}, "VM.Monitor, which is no .*: use VM.GuestAgent.Audit"),
+        (role, {"roleid": "Op", "privs": ["vm.audit"], "append": True}, "privs names vm.audit, which is no privilege"),
+        (token, {"userid": "alice@pve", "name": "ci", "comment": "\u20ac" * 7000}, "more than fits into a request"),
+        (realm, {"realm": "pve", "comment": "c" * 4097}, "comment has 4097 characters: .* at most 4096"),
+        (metric_server, {"id": "new", "type": "graphite", "server": "a b", "port": 1}, "server 'a b' is neither"),
+        (
+            metric_server,
+            {"id": "new", "type": "graphite", "server": "a", "port": 65536},
+            "port is 65536: .* 1 to 65535",
+        ),
     ],
 )
 def test_what_cannot_be_is_known_in_check_mode(
@@ -455,20 +488,20 @@ REFUSALS: list[tuple[str, ModuleType, Record, type[errors.AuditError], str]] = [
         "root@pam",
         user,
         {"userid": "new@pve", "password": "abc"},
-        errors.RefusedError,
-        "create the user new@pve: .* 400 password",
+        errors.InputError,
+        "password is shorter than 8 characters",
     ),
     (
         "root@pam",
         user,
         {"userid": "new@ldap", "password": SECRET},
-        errors.RefusedError,
-        "create the user new@ldap: .* 500 .*ldap",
+        errors.InputError,
+        "the realm ldap keeps its passwords elsewhere",
     ),
     ("root@pam", user, {"userid": "new@pve", "groups": ["nosuch"]}, errors.RefusedError, "create .* 500 .*nosuch"),
     ("root@pam", user, {"userid": "ops@pve", "groups": ["nosuch"]}, errors.RefusedError, "change .* 500 .*nosuch"),
     ("root@pam", user, {"userid": "ops@pve", "groups": ["a,b"]}, errors.InputError, "groups 'a,b' is not one name"),
-    ("root@pam", user, {"userid": "ops@pve", "email": "no-mail"}, errors.RefusedError, "change .* 400 email: "),
+    ("root@pam", user, {"userid": "ops@pve", "email": "no-mail"}, errors.InputError, "email 'no-mail' is no address"),
     (
         "audit@pve!report",
         user,
@@ -538,8 +571,8 @@ REFUSALS: list[tuple[str, ModuleType, Record, type[errors.AuditError], str]] = [
         "root@pam",
         role,
         {"roleid": "Op", "privs": ["No.Such"]},
-        errors.RefusedError,
-        "create the role Op: .* 400 privs: .*No.Such",
+        errors.InputError,
+        "privs names No.Such, which is no privilege of this Proxmox VE",
     ),
     ("audit@pve!report", role, {"roleid": "Op"}, errors.ForbiddenError, "create the role Op: .*Sys.Modify"),
     (
@@ -636,3 +669,21 @@ def test_after_a_break_nobody_knows() -> None:
             )
         )
         session.write("POST", ("access", "groups"), {"groupid": "x"}, what="create the group x")
+
+
+def test_who_may_change_one_group_names_it(lab: Simulator) -> None:
+    """Proxmox VE answers 403 to a change of a member that does not name the group; it changes no membership."""
+    root = login(lab)
+    run(root, user, {"userid": "lead@pve", "password": "lab-password"})
+    run(root, user, {"userid": "member@pve", "groups": ["team", "admins"]})
+    run(root, role, {"roleid": "Lead", "privs": ["User.Modify"]})
+    run(root, acl, {"path": "/access/groups/team", "type": "user", "ugid": "lead@pve", "roleid": "Lead"})
+    lead = login(lab, "lead@pve")
+    made, result = run(lead, user, {"userid": "member@pve", "comment": "of the team", "enabled": False})
+    assert made.changed and result["user"]["comment"] == "of the team"
+    assert read_user(root, "member@pve")["groups"] == ["admins", "team"]
+    assert not read_user(root, "member@pve")["enable"]
+    with pytest.raises(errors.ForbiddenError, match="change the user member@pve"):
+        run(lead, user, {"userid": "member@pve", "groups": ["admins"]})
+    with pytest.raises(errors.ForbiddenError, match="the user alice@pve cannot be read"):
+        run(lead, user, {"userid": "alice@pve", "comment": "x"})

@@ -173,6 +173,17 @@ def test_new_metric_server(given: Record, post: Record) -> None:
         (GRAPHITE, {"bucket": "b"}, "bucket cannot be used with a metric server of type graphite"),
         (GRAPHITE, {"token": "t"}, "token cannot be used with a metric server of type graphite"),
         (INFLUX, {"server": ""}, "cannot be cleared"),
+        (GRAPHITE, {"port": 0}, "port is 0: Proxmox VE takes 1 to 65535"),
+        (GRAPHITE, {"mtu": 511}, "mtu is 511: Proxmox VE takes 512 to 65536"),
+        (GRAPHITE, {"timeout": -1}, "timeout is -1: Proxmox VE takes at least 0"),
+        (GRAPHITE, {"path": "a..b"}, r"path 'a\.\.b' is no path of graphite"),
+        (GRAPHITE, {"server": "https://x"}, "server 'https://x' is neither an IP address nor the name of a host"),
+        (GRAPHITE, {"server": "[2001:db8::1]"}, "is neither an IP address"),
+        (GRAPHITE, {"server": "fe80::1%eth0"}, "is neither an IP address"),
+        (GRAPHITE, {"server": "192.0.2.300"}, "is neither an IP address"),
+        (INFLUX, {"max_body_size": 0}, "max_body_size is 0: Proxmox VE takes at least 1"),
+        (None, {"type": "opentelemetry", "server": "o", "otel_timeout": 11}, "otel_timeout is 11: .* 1 to 10"),
+        (None, {"type": "opentelemetry", "server": "o", "otel_headers": {"a": "x" * 800}}, "otel_headers is too long"),
     ],
 )
 def test_metric_server_refused(row: Record | None, given: Record, sentence: str) -> None:

@@ -16,13 +16,16 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.plan.build imp
     plan_identity,
 )
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils._model.names import check_name
+from ansible_collections.pve.audit.plugins.module_utils._model.names import check_name, new_name_mistake
 from ansible_collections.pve.audit.plugins.module_utils._pve.acl import plan_acl, wanted_grant
+from ansible_collections.pve.audit.plugins.module_utils._pve.change import refuse
 from ansible_collections.pve.audit.plugins.module_utils._pve.groups_roles import plan_role
 from tests.unit.plugins.module_utils._identity.identities import NOW, working
 
 NAMES = st.one_of(
-    st.sampled_from(("x", "we!rd", "PVEx", "pve-ops", "a@b", "-dash", "x" * 60, "x" * 61, "a\u00a0b")),
+    st.sampled_from(
+        ("x", "we!rd", "PVEx", "pve-ops", "a@b", "-dash", "x" * 60, "x" * 61, "a\u00a0b", "0", "\u0430lice", "a\u200bb")
+    ),
     st.text(st.sampled_from("aP1ä@!/:.-_ ,;\n"), max_size=6),
 )
 PARTS = st.sampled_from((*"access groups sdn dns fabrics zones vms 100 a-b a_b a:b ä".split(), ""))
@@ -37,10 +40,12 @@ def planned(**declaration: Any) -> IdentityPlan | None:
         return None
 
 
-def taken(kind: Any, name: str) -> bool:
-    """Whether the module of that kind takes the name."""
+def taken(kind: Any, name: str, new: bool = True) -> bool:
+    """Whether the module of that kind takes the name, for something new or at all."""
     try:
         check_name(kind, "name", name)
+        if new:
+            refuse([new_name_mistake(kind, "name", name)])
         if kind == "role":
             plan_role({}, name, [])
     except InputError:
@@ -54,7 +59,7 @@ def test_names(name: str) -> None:
     assert (planned(groups=[{"id": name}]) is not None) == taken("group", name)
     assert (planned(roles=[{"id": name}]) is not None) == taken("role", name)
     assert (planned(people=[{"id": name, "realm": "pve"}]) is not None) == taken("user", f"{name}@pve")
-    assert (planned(shared_accounts=[name]) is not None) == taken("user", name)
+    assert (planned(shared_accounts=[name]) is not None) == taken("user", name, new=False)
     service = {"id": "svc", "tokens": [{"id": name}]}
     assert (planned(service_accounts=[service]) is not None) == taken("token name", name)
 

@@ -394,6 +394,31 @@ def test_applied_changes_make_what_is_declared() -> None:
 
 
 MISTAKES: list[tuple[Declared, str]] = [
+    (
+        {"people": [{"id": "j\u00f6rg"}]},
+        "people[0].id 'j\u00f6rg@pve' has letters beyond ASCII: Proxmox VE would make it",
+    ),
+    (
+        {"people": [{"id": "\u0430lice"}]},
+        "people[0].id is '\\u0430lice@pve', which hides characters or passes for another",
+    ),
+    ({"people": [{"id": "new", "email": "no-mail"}]}, "people[0].email 'no-mail' is no address that Proxmox VE takes"),
+    (
+        {"people": [{"id": "new", "lastname": "x" * 1025}]},
+        "people[0].lastname has 1025 characters: Proxmox VE takes at",
+    ),
+    ({"people": [{"id": "new", "comment": "x" * 2049}]}, "people[0].comment has 2049 characters: Proxmox VE takes at"),
+    ({"groups": [{"id": "0"}]}, "groups[0].id '0' cannot be used: Proxmox VE forgets a group of this name at once"),
+    ({"groups": [{"id": "g", "comment": "x" * 70_000}]}, "groups[0].comment has 70000 characters, which is more than"),
+    ({"roles": [{"id": "0"}]}, "roles[0].id '0' cannot be used: Proxmox VE forgets a role of this name at once"),
+    (
+        {"roles": [{"id": "R", "privs": ["VM.Monitor"]}]},
+        "roles[0].privs names VM.Monitor, which is no privilege of this",
+    ),
+    (
+        {"service_accounts": [{"id": "svc", "tokens": [{"id": "tk", "comment": "x" * 70_000}]}]},
+        "service_accounts[0].tokens[0].comment has 70000 characters, which is more than fits into a request",
+    ),
     ({"people": [{"id": "a b"}]}, "people[0].id 'a b' is not one name"),
     ({"people": [{"id": ""}]}, "people[0].id '' is not a user name without its realm: it must not be empty"),
     ({"people": [{"id": "a:b"}]}, "people[0].id 'a:b' is not a user name"),
