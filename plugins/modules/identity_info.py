@@ -193,15 +193,24 @@ identity:
       returned: always
       sample: [{path: /vms/100, type: group, ugid: ops, roleid: PVEVMAdmin, propagate: false}]
     realms:
-      description: Realms, with the kind of second factor they ask for, or null.
+      description:
+        - Realms, with the kind of second factor they ask for, or null. Those of type C(ad) and C(ldap) have
+          C(case_sensitive), null when it may not be seen.
       type: list
       elements: dict
       returned: always
-      sample: [{realm: ldap, type: ldap, comment: corp directory, default: false, tfa: null, tfa_visible: true}]
+      sample:
+        - realm: ldap
+          type: ldap
+          comment: corp directory
+          default: false
+          tfa: null
+          tfa_visible: true
+          case_sensitive: true
     coverage:
       description:
         - For C(users), C(groups), C(roles), C(acl), C(realms), C(tfa) and C(tokens), whether they were seen whole, and
-          why not.
+          why not. Asked through a node without quorum, none of them is complete (code V(no_quorum)).
       type: dict
       returned: always
       sample:

@@ -240,6 +240,8 @@ options:
 notes:
   - Reading needs C(Sys.Audit) on C(/access). That is not enough to plan with, as the credential must have the
     privileges for the changes too.
+  - Nothing is planned from a node without quorum. Whether it has one is seen with C(Sys.Audit) on V(/); with less, at
+    least half of the nodes offline counts as none.
   - Nobody can see whether an account of the realm C(pve) that exists has a password. It is taken to have one.
 seealso:
   - module: pve.audit.identity_info
@@ -397,8 +399,8 @@ mistakes:
   sample: ["people[1].groups names the group ops, which neither exists nor is declared in groups"]
 error_code:
   description:
-    - V(lockout) when somebody would be locked out, V(input) for mistakes of the declaration, and otherwise as for
-      M(pve.audit.tasks_info).
+    - V(lockout) when somebody would be locked out, V(input) for mistakes of the declaration, V(no_quorum) when the node
+      that was asked has no quorum, so that what it says may be old, and otherwise as for M(pve.audit.tasks_info).
   returned: failure
   type: str
   sample: lockout
@@ -422,7 +424,7 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.plan.controls 
 from ansible_collections.pve.audit.plugins.module_utils._identity.plan.declaration import PERSON, SERVICE, Declaration
 from ansible_collections.pve.audit.plugins.module_utils._module.identity_options import plan_options
 from ansible_collections.pve.audit.plugins.module_utils._module.wiring import api_spec, run_api_module
-from ansible_collections.pve.audit.plugins.module_utils._pve.identity import read_identity
+from ansible_collections.pve.audit.plugins.module_utils._pve.identity import read_identity, refuse_without_quorum
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api
 
 
@@ -447,6 +449,7 @@ def context_of(params: dict[str, Any], wanted: Declaration, now: float) -> Guard
 def plan(api: Api, params: dict[str, Any], now: float, warn: Callable[[str], None]) -> dict[str, Any]:
     """The module's result. Raises AuditError."""
     identity = read_identity(api)
+    refuse_without_quorum(identity)
     changes, undeclared, wanted, warnings = plan_identity(identity, params["declaration"], now)
     for warning in warnings:
         warn(warning)

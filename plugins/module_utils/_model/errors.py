@@ -92,3 +92,9 @@ class NotAnApiError(ApiError):
     """Something answered that is not the Proxmox VE API."""
 
     code = "not_an_api"
+
+
+class NoQuorumError(ApiError):
+    """The node that answers has no quorum, so that what it says may be old and nothing can be written there."""
+
+    code = "no_quorum"

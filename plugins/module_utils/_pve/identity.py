@@ -16,11 +16,13 @@ from typing import Any
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import (
     ApiError,
     AuthError,
+    NoQuorumError,
     NotAnApiError,
 )
 from ansible_collections.pve.audit.plugins.module_utils._model.names import realm_of
 from ansible_collections.pve.audit.plugins.module_utils._pve.identity_rows import (
     acl_row,
+    as_bool,
     group_row,
     legacy_factors,
     realm_row,
@@ -28,6 +30,7 @@ from ansible_collections.pve.audit.plugins.module_utils._pve.identity_rows impor
     tfa_row,
     user_row,
 )
+from ansible_collections.pve.audit.plugins.module_utils._pve.quorum import NO_QUORUM, quorum_doubt
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api
 
 Identity = dict[str, Any]
@@ -35,15 +38,15 @@ Row = dict[str, Any]
 _Privileges = dict[str, dict[str, bool]]
 _USER_READERS = ("User.Modify", "Sys.Audit")
 _GROUP_READERS = (*_USER_READERS, "Group.Allocate")
+KINDS = ("users", "groups", "roles", "acl", "realms", "tfa", "tokens")
+_WITH_CASE = ("ad", "ldap")
 
 
 class _Coverage:
     """Collects, for each kind of object, why it was not seen whole."""
 
     def __init__(self) -> None:
-        self._reasons: dict[str, list[dict[str, str]]] = {
-            kind: [] for kind in ("users", "groups", "roles", "acl", "realms", "tfa", "tokens")
-        }
+        self._reasons: dict[str, list[dict[str, str]]] = {kind: [] for kind in KINDS}
 
     def add(self, kinds: Sequence[str], code: str, message: str) -> None:
         for kind in kinds:
@@ -64,9 +67,11 @@ def read_identity(api: Api) -> Identity:
     groups = _ask(api, ("groups",), group_row, coverage)
     roles = _ask(api, ("roles",), role_row, coverage)
     acl = _ask(api, ("acl",), acl_row, coverage)
-    realms = _ask(api, ("domains",), realm_row, coverage, "realms")
+    realms = [_with_case(api, row) for row in _ask(api, ("domains",), realm_row, coverage, "realms")]
     factors = _ask(api, ("tfa",), tfa_row, coverage)
     _judge_coverage(privileges, users, groups, coverage)
+    if doubt := quorum_doubt(api):
+        coverage.add(KINDS, NO_QUORUM, doubt)
     covered = coverage.as_dict()
     _add_factors(users, factors, realms, _factor_readers(privileges, groups, covered["tfa"]["complete"]))
     return {
@@ -77,6 +82,32 @@ def read_identity(api: Api) -> Identity:
         "realms": sorted(realms, key=lambda row: row["realm"]),
         "coverage": covered,
     }
+
+
+def _with_case(api: Api, realm: Row) -> Row:
+    """A realm of a directory with whether it tells upper from lower case; None when that may not be seen.
+
+    Only the realm itself shows it, to whoever has Sys.Audit or Realm.Allocate on /access/realm (Domains.pm read).
+    """
+    if realm["type"] not in _WITH_CASE:
+        return realm
+    try:
+        detail = api.get("access", "domains", realm["realm"])
+    except AuthError:
+        raise
+    except ApiError as error:
+        if error.status is None:
+            raise
+        detail = None
+    known = isinstance(detail, Mapping)
+    return {**realm, "case_sensitive": as_bool(detail.get("case-sensitive", 1)) if known else None}
+
+
+def refuse_without_quorum(identity: Identity) -> None:
+    """Raises NoQuorumError when the snapshot may be old, as nothing can be planned from it."""
+    reasons = identity["coverage"]["users"]["reasons"]
+    if doubt := next((reason["message"] for reason in reasons if reason["code"] == NO_QUORUM), None):
+        raise NoQuorumError(f"nothing is planned: {doubt}")
 
 
 def read_cluster_addresses(api: Api) -> list[str] | None:

@@ -15,9 +15,14 @@ from ansible_collections.pve.audit.plugins.module_utils._model.errors import (
     AuthError,
     ConnectError,
     ForbiddenError,
+    NoQuorumError,
     NotAnApiError,
 )
-from ansible_collections.pve.audit.plugins.module_utils._pve.identity import read_cluster_addresses, read_identity
+from ansible_collections.pve.audit.plugins.module_utils._pve.identity import (
+    read_cluster_addresses,
+    read_identity,
+    refuse_without_quorum,
+)
 from ansible_collections.pve.audit.plugins.module_utils._pve.identity_rows import (
     acl_row,
     as_bool,
@@ -50,8 +55,15 @@ ANSWERS: dict[str, Any] = {
     "access/roles": [{"roleid": "R", "privs": "VM.Audit,Sys.Audit", "special": 0}],
     "access/acl": [{"path": "/", "type": "user", "ugid": "alice@pve", "roleid": "R", "propagate": 0}],
     "access/domains": [{"realm": "pve", "type": "pve", "tfa": "oath", "default": 1}, {"realm": "ldap", "type": "ldap"}],
+    "access/domains/ldap": {"type": "ldap", "case-sensitive": 0},
+    "cluster/status": [{"type": "cluster", "quorate": 1}, {"type": "node", "ip": "192.0.2.1"}],
     "access/tfa": [{"userid": "alice@pve", "entries": [{"type": "totp", "id": "1"}, {"type": "u2f", "enable": 0}]}],
 }
+
+
+def _path(name: str) -> str:
+    """The path of an answer that a test names."""
+    return {"status": "cluster/status", "nodes": "nodes", "ldap": "access/domains/ldap"}.get(name, f"access/{name}")
 
 
 class FakeApi:
@@ -60,7 +72,7 @@ class FakeApi:
     user = "audit@pve"
 
     def __init__(self, **changed: Any) -> None:
-        self.answers = ANSWERS | {f"access/{key}": value for key, value in changed.items()}
+        self.answers = ANSWERS | {_path(key): value for key, value in changed.items()}
 
     def get(self, *path: str, **params: Any) -> Any:
         """One GET."""
@@ -73,6 +85,7 @@ class FakeApi:
 
 def test_everything_is_seen_with_pveauditor() -> None:
     identity = read_identity(FakeApi())
+    assert identity["realms"][0]["case_sensitive"] is False
     assert identity["users"] == [
         {
             "userid": "alice@pve",
@@ -243,3 +256,39 @@ def test_cluster_addresses_of_nobody() -> None:
     api.answers["cluster/status"] = ConnectError("gone")
     with pytest.raises(ConnectError):
         read_cluster_addresses(api)
+
+
+NO = ForbiddenError("no", 403)
+UP, DOWN = {"status": "online"}, {"status": "unknown"}
+
+
+@pytest.mark.parametrize(
+    ("answers", "doubt"),
+    [
+        ({}, None),
+        ({"status": [{"type": "node"}]}, None),
+        ({"status": [{"type": "cluster", "quorate": 0}]}, "the node that answers has no quorum"),
+        ({"status": [{"type": "cluster", "quorate": "0"}]}, "the node that answers has no quorum"),
+        ({"status": NO, "nodes": [UP]}, None),
+        ({"status": NO, "nodes": [DOWN, UP, UP]}, None),
+        ({"status": NO, "nodes": [DOWN, UP, DOWN]}, "only 1 of 3 nodes are online"),
+        ({"status": NO, "nodes": [DOWN, UP]}, "only 1 of 2 nodes are online"),
+        ({"status": NO, "nodes": NO}, None),
+    ],
+)
+def test_what_a_node_without_quorum_says_is_not_complete(answers: dict[str, Any], doubt: str | None) -> None:
+    identity = read_identity(FakeApi(**answers))
+    for entry in identity["coverage"].values():
+        assert entry["complete"] is (doubt is None)
+        assert [reason["code"] for reason in entry["reasons"]] == ([] if doubt is None else ["no_quorum"])
+    if doubt is None:
+        refuse_without_quorum(identity)
+    else:
+        with pytest.raises(NoQuorumError, match=f"^nothing is planned: {doubt}.*: what it says may be old; ask a node"):
+            refuse_without_quorum(identity)
+
+
+@pytest.mark.parametrize(("answer", "known"), [(NO, None), ({"case-sensitive": 1}, True), ({}, True)])
+def test_case_of_a_directory(answer: Any, known: bool | None) -> None:
+    ldap, pve = read_identity(FakeApi(ldap=answer))["realms"]
+    assert ldap["case_sensitive"] is known and "case_sensitive" not in pve
