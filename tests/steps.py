@@ -28,3 +28,20 @@ def count_steps(run: Callable[[], object]) -> int:
     finally:
         sys.settrace(before)
     return steps
+
+
+def count_calls(run: Callable[[], object]) -> int:
+    """How many functions `run` calls, those in C as well, and how often generators go on. It takes less than the above."""
+    calls = 0
+
+    def profile(_frame: FrameType, event: str, _argument: Any) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        run()
+    finally:
+        sys.setprofile(before)
+    return calls

@@ -48,17 +48,64 @@ class Account:
 
 @dataclass
 class Directory:
-    """An identity snapshot in a form that can be changed and asked. `acl`: path, kind, id, role to propagate."""
+    """An identity snapshot in a form that can be changed and asked. `acl`: path, kind, id, role to propagate.
+
+    What is derived of it (who has an entry where, who is in which group, who differs by case only) is kept along, so
+    that no question and no change goes through everybody. Change it by its methods only.
+    """
 
     users: dict[str, Account] = field(default_factory=dict)
     groups: dict[str, set[str]] = field(default_factory=dict)
     roles: dict[str, frozenset[str]] = field(default_factory=dict)
     acl: dict[str, dict[str, dict[str, dict[str, bool]]]] = field(default_factory=dict)
     realms: dict[str, dict[str, Any]] = field(default_factory=dict)
+    member_of: dict[str, set[str]] = field(default_factory=dict)
+    named: dict[str, set[str]] = field(default_factory=dict)
+    _places: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    _folded: dict[str, set[str]] = field(default_factory=dict)
+
+    def add_user(self, name: str, account: Account) -> None:
+        """Add a user, or put another account in place."""
+        self.users[name] = account
+        self._folded.setdefault(name.lower(), set()).add(name)
+
+    def drop_user(self, name: str) -> None:
+        """Take a user out, with memberships and ACL entries."""
+        self.users.pop(name, None)
+        self._folded.get(name.lower(), set()).discard(name)
+        self.forget("user", name)
+        for group in list(self.member_of.get(name, ())):
+            self.leave(name, group)
+
+    def twins(self, name: str) -> set[str]:
+        """The other users whose names differ by upper and lower case only. [PVE::AccessControl lookup_username]"""
+        return self._folded.get(name.lower(), set()) - {name}
+
+    def join(self, name: str, group: str) -> None:
+        """Put a user, who need not exist, into a group; a group that is not there is ignored."""
+        if group in self.groups:
+            self.groups[group].add(name)
+            self.member_of.setdefault(name, set()).add(group)
+
+    def leave(self, name: str, group: str) -> None:
+        """Take a user out of a group."""
+        self.groups.get(group, set()).discard(name)
+        self.member_of.get(name, set()).discard(group)
+
+    def drop_group(self, group: str) -> None:
+        """Take a group out, with its ACL entries."""
+        for name in list(self.groups.get(group, ())):
+            self.leave(name, group)
+        self.groups.pop(group, None)
+        self.forget("group", group)
 
     def grant(self, path: str, kind: str, ugid: str, role: str, propagate: bool) -> None:
         """Add or change one ACL entry."""
         self.acl.setdefault(path, {}).setdefault(kind, {}).setdefault(ugid, {})[role] = propagate
+        self._places.setdefault((kind, ugid), set()).add(path)
+        tree, _slash, name = path.rpartition("/")
+        if name:
+            self.named.setdefault(tree, set()).add(path)
 
     def revoke(self, path: str, kind: str, ugid: str, role: str) -> None:
         """Take one ACL entry away, if it is there."""
@@ -66,8 +113,8 @@ class Directory:
 
     def forget(self, kind: str, ugid: str) -> None:
         """Take all ACL entries of a user, group or token away."""
-        for kinds in self.acl.values():
-            kinds.get(kind, {}).pop(ugid, None)
+        for path in self._places.pop((kind, ugid), ()):
+            self.acl[path][kind].pop(ugid, None)
 
     def forget_role(self, role: str) -> None:
         """A role that is gone is ignored wherever it is granted (AccessControl.pm parse_user_config)."""
@@ -81,15 +128,17 @@ class Directory:
 def directory_of(identity: Mapping[str, Any]) -> Directory:
     """The directory of a snapshot. Entries of roles and tokens that do not exist have no effect."""
     found = Directory(
-        users={row["userid"]: _account(row) for row in identity["users"]},
-        groups={row["groupid"]: set(row["users"]) for row in identity["groups"]},
+        groups={row["groupid"]: set() for row in identity["groups"]},
         roles={row["roleid"]: frozenset(row["privs"]) for row in identity["roles"]},
         realms={row["realm"]: dict(row) for row in identity["realms"]},
     )
     for row in identity["users"]:
+        found.add_user(row["userid"], _account(row))
         for group in row["groups"]:
-            if group in found.groups:
-                found.groups[group].add(row["userid"])
+            found.join(row["userid"], group)
+    for row in identity["groups"]:
+        for name in row["users"]:
+            found.join(name, row["groupid"])
     for row in identity["acl"]:
         if row["roleid"] in found.roles:
             found.grant(row["path"], row["type"], row["ugid"], row["roleid"], row["propagate"])
@@ -172,10 +221,10 @@ def _roles_at(
             return found
     # Proxmox VE keeps the flag of the group that its hash yields last; here a role that reaches below says so.
     merged: dict[str, bool] = {}
-    for group, entry in sorted(kinds.get("group", {}).items()):
-        if who in directory.groups.get(group, ()):
-            for role, flag in _counting(entry, final).items():
-                merged[role] = merged.get(role, False) or flag
+    entries = kinds.get("group", {})
+    for group in sorted(directory.member_of.get(who, set()) & entries.keys()):
+        for role, flag in _counting(entries[group], final).items():
+            merged[role] = merged.get(role, False) or flag
     return merged
 
 

@@ -12,7 +12,8 @@ guests, storages and nodes are not looked at: to keep administrators out of some
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 
 from ansible_collections.pve.audit.plugins.module_utils._identity.access import (
     ADMINISTRATOR,
@@ -56,26 +57,35 @@ def lost_privilege(directory: Directory, user: str) -> str | None:
         if not all(privileges_of(directory, user, path, below=below) for below in (False, True)):
             return f"privilege on {path}"
     wanted = directory.roles.get(ADMINISTRATOR, frozenset())
-    for path, names in _needed(directory):
-        granted = privileges_of(directory, user, path)
+    for label, granted, names in _needed(directory, user):
         for name in names:
             if name in wanted and name not in granted:
-                return f"{name} on {path}"
+                return f"{name} on {label()}"
     return None
 
 
-def _needed(directory: Directory) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Groups and realms that no entry names are all alike, so that one of each stands for all."""
-    yield from _REPAIR.items()
-    for tree, names, privilege in (
-        ("/access/groups", directory.groups, "User.Modify"),
-        ("/access/realm", directory.realms, "Realm.AllocateUser"),
+def _needed(directory: Directory, user: str) -> Iterator[tuple[Callable[[], str], Collection[str], tuple[str, ...]]]:
+    """The paths of access control: how each is called, what the user has there, and what an administrator needs.
+
+    Groups and realms that no entry names are all alike, so that one of each stands for all.
+    """
+    for path, names in _REPAIR.items():
+        yield partial(str, path), privileges_of(directory, user, path), names
+    for tree, existing, privilege in (
+        ("/access/groups", directory.groups.keys(), "User.Modify"),
+        ("/access/realm", directory.realms.keys(), "Realm.AllocateUser"),
     ):
-        paths = sorted(f"{tree}/{name}" for name in names)
-        named = [path for path in paths if path in directory.acl]
-        unnamed = [path for path in paths if path not in directory.acl]
-        for path in (*named, *unnamed[:1]):
-            yield path, (_PERMISSIONS, privilege)
+        named = {path.rpartition("/")[2] for path in directory.named.get(tree, ())} & existing
+        for name in sorted(named):
+            path = f"{tree}/{name}"
+            yield partial(str, path), privileges_of(directory, user, path), (_PERMISSIONS, privilege)
+        if len(existing) > len(named):
+            granted = privileges_of(directory, user, tree, below=True)
+            yield partial(_first_unnamed, tree, existing, named), granted, (_PERMISSIONS, privilege)
+
+
+def _first_unnamed(tree: str, existing: Collection[str], named: Collection[str]) -> str:
+    return f"{tree}/{min(name for name in existing if name not in named)}"
 
 
 def is_administrator(directory: Directory, user: str) -> bool:

@@ -111,7 +111,7 @@ def _may_change(directory: Directory, who: str, groups: Iterable[str]) -> bool:
 
 def _is_member(directory: Directory, who: str, userid: str) -> bool:
     """Whether the user is in a group of which the members may be changed."""
-    return any(userid in members and _may_change(directory, who, [name]) for name, members in directory.groups.items())
+    return any(_may_change(directory, who, [name]) for name in directory.member_of.get(userid, ()))
 
 
 def _token(directory: Directory, who: str, options: Options, _action: str) -> str | None:

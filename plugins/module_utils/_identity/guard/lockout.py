@@ -31,19 +31,18 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.guard.credenti
 )
 from ansible_collections.pve.audit.plugins.module_utils._identity.guard.people import (
     LASTING_DAYS,
+    NEEDED,
     GuardContext,
     administrators,
-    break_glass_obstacle,
     disqualified,
     factor_obstacle,
     lasting,
-    local_only,
 )
 from ansible_collections.pve.audit.plugins.module_utils._identity.guard.state import apply_change
+from ansible_collections.pve.audit.plugins.module_utils._identity.guard.walk import Step, walk
 from ansible_collections.pve.audit.plugins.module_utils._model.names import realm_of
 from ansible_collections.pve.audit.plugins.module_utils._model.texts import counted, some
 
-NEEDED = 2
 Changes = Sequence[Mapping[str, Any]]
 
 
@@ -61,16 +60,6 @@ class Lockout:
         return {**asdict(self), "who": list(self.who)}
 
 
-@dataclass(frozen=True)
-class Step:
-    """A state on the way: after how many changes, and who can repair things there."""
-
-    made: int
-    people: tuple[str, ...]
-    local: tuple[str, ...]
-    break_glass: str | None
-
-
 def find_lockouts(identity: Mapping[str, Any], changes: Changes, context: GuardContext) -> list[Lockout]:
     """All reasons not to make the changes; empty when they are safe. Pure: nothing is asked, nothing is changed."""
     if not changes and not context.locks_root:
@@ -84,7 +73,7 @@ def find_lockouts(identity: Mapping[str, Any], changes: Changes, context: GuardC
         apply_change(directory, change)
         found += _second_factor(directory, final, context, index, change)
     found += _credential_at_end(directory_of(identity), final, context, changes)
-    steps = _walk(identity, changes, context)
+    steps = walk(identity, changes, context)
     found += _people(steps, identity, changes, context)
     found += _people_at_end(steps[-1], final, context)
     found += _break_glass(steps, changes, context)
@@ -110,24 +99,16 @@ def _as_strict_as_needed(identity: Mapping[str, Any], changes: Changes, context:
     """Something is taken away in the later phases, and by whatever costs somebody the administrator's rights."""
     takes = context.strict or context.locks_root or any(int(change["phase"]) >= Phase.REALM for change in changes)
     if not takes:
-        pairs = pairwise(_walk(identity, changes, context))
-        takes = any(set(before.people) - set(after.people) for before, after in pairs)
+        pairs = pairwise(walk(identity, changes, context))
+        takes = any(_lost(before, after) for before, after in pairs)
     return replace(context, strict=takes)
 
 
-def _walk(identity: Mapping[str, Any], changes: Changes, context: GuardContext) -> list[Step]:
-    directory = directory_of(identity)
-    steps = [_step(directory, 0, context)]
-    for index, change in enumerate(changes):
-        apply_change(directory, change)
-        steps.append(_step(directory, index + 1, context))
-    return steps
-
-
-def _step(directory: Directory, made: int, context: GuardContext) -> Step:
-    people = administrators(directory, context)
-    local = local_only(directory, people)
-    return Step(made, tuple(people), tuple(local), break_glass_obstacle(directory, context))
+def _lost(before: Step, after: Step) -> tuple[str, ...]:
+    """Who was an administrator before a change and is none after it."""
+    if before.people is after.people:
+        return ()
+    return tuple(sorted(set(before.people).difference(after.people)))
 
 
 def _not_visible(identity: Mapping[str, Any]) -> Iterator[Lockout]:
@@ -149,7 +130,7 @@ def _people(
     least_local = min(1, len(steps[0].local))
     for before, after in pairwise(steps):
         least, least_local = max(least, min(NEEDED, len(before.people))), max(least_local, min(1, len(before.local)))
-        lost = tuple(name for name in before.people if name not in after.people)
+        lost = _lost(before, after)
         if len(after.people) < least and lost:
             others = disqualified(_state(identity, changes[: after.made]), context)
             text = (

@@ -11,7 +11,6 @@ from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._identity.access import Account, Directory
 from ansible_collections.pve.audit.plugins.module_utils._identity.administrators import (
-    find_administrators,
     has_all_privileges,
     is_active,
     is_administrator,
@@ -21,7 +20,9 @@ from ansible_collections.pve.audit.plugins.module_utils._model.errors import Inp
 from ansible_collections.pve.audit.plugins.module_utils._model.limits import LOCAL_TYPES
 from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT, realm_of
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
+from ansible_collections.pve.audit.plugins.module_utils._model.visible import safe_text
 
+NEEDED = 2
 LASTING_DAYS = 90
 _HOUR, _DAY = 3600, 86400
 _FACTOR = {"oath": "totp", "yubico": "yubico"}
@@ -41,7 +42,8 @@ class GuardContext:
     counts but declared people, root@pam, and who has just logged in with a password. `root_locked`: the run will lock
     the Unix password of root. `nodes`: {node: {"unix_users": {name: {"usable_password": bool}}}}. Whoever expires
     within `min_hours_left` hours does not count, and the break-glass account must last `break_glass_min_days` days.
-    `now` is in epoch seconds."""
+    `directory_users`: the people that directories outside are known to have, None when nobody says so. `now` is in
+    epoch seconds."""
 
     user: str
     token: str | None
@@ -54,6 +56,7 @@ class GuardContext:
     min_hours_left: int = 168
     break_glass_min_days: int = 90
     strict: bool = False
+    directory_users: frozenset[str] | None = None
 
     @property
     def credential(self) -> str:
@@ -98,10 +101,55 @@ def login_obstacle(directory: Directory, userid: str, context: GuardContext) -> 
     if row is None:
         return f"belongs to the realm {realm}, which does not exist"
     return (
-        _time_obstacle(account, context)
+        name_obstacle(directory, userid)
+        or _time_obstacle(account, context)
+        or _directory_obstacle(account, userid, str(row["type"]), context)
         or _password_obstacle(account, userid, name, str(row["type"]), context)
         or factor_obstacle(directory, userid, context.now)
     )
+
+
+def name_obstacle(directory: Directory, userid: str) -> str | None:
+    """Why Proxmox VE lets nobody in under this name, or why nobody can tell who it is; None when the name is good.
+
+    In a realm without case it refuses everybody whose name another account has in other letters. [lookup_username]
+    """
+    if safe_text(userid) != userid:
+        return "has a name that hides characters or passes for another"
+    if not userid.isascii():
+        return "has letters beyond ASCII in the name, with which Proxmox VE lets nobody in"
+    realm = realm_of(userid)
+    sensitive = directory.realms.get(realm, {}).get("case_sensitive", True)
+    twins = () if sensitive else sorted(directory.twins(userid))
+    if not twins:
+        return None
+    how = "does not tell" if sensitive is False else "may not tell"
+    return f"differs by case only from {twins[0]}, which the realm {realm} {how} apart, so that neither gets in"
+
+
+def _directory_obstacle(account: Account, userid: str, kind: str, context: GuardContext) -> str | None:
+    """Whether a directory outside still has the person cannot be asked; who has just logged in is known."""
+    if kind in (*LOCAL_TYPES, "") or (userid == context.user and context.token is None):
+        return None
+    if context.directory_users is not None:
+        return None if userid in context.directory_users else "is not among directory_users"
+    if account.created:
+        return (
+            "is new, and nothing tells that the directory behind the realm has this person: give directory_users, or "
+            "make the account in a run before the one that takes something away"
+        )
+    return None
+
+
+def unproven(directory: Directory, names: Sequence[str], context: GuardContext) -> list[str]:
+    """People on whom it depends whether somebody can log in, and of whom the directory may have lost track.
+
+    Empty when there are enough without them.
+    """
+    local = local_only(directory, names)
+    if len(local) >= NEEDED or context.directory_users is not None:
+        return []
+    return [name for name in names if name not in local and not (name == context.user and context.token is None)]
 
 
 def _time_obstacle(account: Account, context: GuardContext) -> str | None:
@@ -152,15 +200,18 @@ def factor_obstacle(directory: Directory, userid: str, now: float) -> str | None
     return None
 
 
+def is_helper(directory: Directory, userid: str, context: GuardContext) -> bool:
+    """A person with all privileges who can log in. The break-glass account is none: it is for emergencies."""
+    return (
+        context.is_person(userid)
+        and login_obstacle(directory, userid, context) is None
+        and is_administrator(directory, userid)
+    )
+
+
 def administrators(directory: Directory, context: GuardContext) -> list[str]:
-    """People with all privileges who can log in. The break-glass account is none of them: it is for emergencies."""
-
-    def counts(state: Directory, name: str) -> bool:
-        return (
-            context.is_person(name) and login_obstacle(state, name, context) is None and is_administrator(state, name)
-        )
-
-    return find_administrators(directory, context.now, counts)
+    """All people who are such, sorted."""
+    return sorted(name for name in directory.users if is_helper(directory, name, context))
 
 
 def disqualified(directory: Directory, context: GuardContext) -> dict[str, str]:

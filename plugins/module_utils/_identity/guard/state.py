@@ -40,8 +40,7 @@ def _role(directory: Directory, options: Options, _change: Options) -> None:
 
 def _group(directory: Directory, options: Options, _change: Options) -> None:
     if _gone(options):
-        directory.groups.pop(options["groupid"], None)
-        directory.forget("group", options["groupid"])
+        directory.drop_group(options["groupid"])
     else:
         directory.groups.setdefault(options["groupid"], set())
 
@@ -54,27 +53,25 @@ def _user(directory: Directory, options: Options, change: Options) -> None:
     account = directory.users.get(name)
     if account is None:
         account = Account(True, 0, tfa=frozenset(), created=True, password=bool(change.get("sets_password")))
-        directory.users[name] = account
+        directory.add_user(name, account)
     if options.get("enabled") is not None:
         account.enable = bool(options["enabled"])
     if options.get("expire") is not None:
         account.expire = parse_expire(options["expire"])
     if options.get("groups") is not None:
-        for group, members in directory.groups.items():
-            if group in options["groups"]:
-                members.add(name)
-            elif not options.get("groups_append"):
-                members.discard(name)
+        wanted = set(options["groups"])
+        for group in wanted:
+            directory.join(name, group)
+        if not options.get("groups_append"):
+            for group in directory.member_of.get(name, set()) - wanted:
+                directory.leave(name, group)
 
 
 def _delete_user(directory: Directory, name: str) -> None:
     """Memberships and permissions go with the user. root@pam comes back at once, enabled and without tokens."""
-    directory.users.pop(name, None)
-    directory.forget("user", name)
-    for members in directory.groups.values():
-        members.discard(name)
+    directory.drop_user(name)
     if name == ROOT:
-        directory.users[ROOT] = Account(True, 0, tfa=frozenset())
+        directory.add_user(ROOT, Account(True, 0, tfa=frozenset()))
 
 
 def _token(directory: Directory, options: Options, _change: Options) -> None:

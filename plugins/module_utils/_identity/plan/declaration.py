@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
@@ -100,7 +101,7 @@ class Declaration:
     tfa_realms: tuple[tuple[str, str], ...]
     managed: frozenset[str]
 
-    @property
+    @cached_property
     def break_glass(self) -> str | None:
         """The id of the break-glass account."""
         return next((wish.userid for wish in self.users if wish.kind == BREAK_GLASS), None)
@@ -114,7 +115,14 @@ class Declaration:
 
     def of_kind(self, kind: str) -> frozenset[str]:
         """The ids of the accounts of one kind."""
-        return frozenset(wish.userid for wish in self.users if wish.kind == kind)
+        return self._kinds.get(kind, frozenset())
+
+    @cached_property
+    def _kinds(self) -> dict[str, frozenset[str]]:
+        return {
+            kind: frozenset(wish.userid for wish in self.users if wish.kind == kind)
+            for kind in (PERSON, SERVICE, BREAK_GLASS)
+        }
 
 
 def read_declaration(raw: Mapping[str, Any], mistakes: list[str]) -> Declaration:

@@ -145,12 +145,13 @@ def plan_tokens(wanted: Declaration, identity: Row, now: float) -> Found:
                 yield _new_token(wish, token, wanted, now)
             else:
                 yield from _changed_token(wish, token, found[token.id], wanted, now)
+    wishes = {wish.userid: wish for wish in reversed(wanted.users)}
     for owner, tokens in existing.items():
-        yield from _undeclared_tokens(owner, tokens, wanted)
+        yield from _undeclared_tokens(owner, tokens, wishes.get(owner), wanted)
 
 
-def _undeclared_tokens(owner: str, tokens: Row, wanted: Declaration) -> Found:
-    declared = _declared_tokens(owner, wanted)
+def _undeclared_tokens(owner: str, tokens: Row, wish: UserWish | None, wanted: Declaration) -> Found:
+    declared = _declared_tokens(owner, wish)
     if declared is None:
         return
     for name in tokens:
@@ -163,9 +164,8 @@ def _undeclared_tokens(owner: str, tokens: Row, wanted: Declaration) -> Found:
             yield change(Phase.TOKEN_SHRINK, "token", full, "delete", options, f"Delete the token {full}.")
 
 
-def _declared_tokens(owner: str, wanted: Declaration) -> set[str] | None:
+def _declared_tokens(owner: str, wish: UserWish | None) -> set[str] | None:
     """The names of the account's declared tokens; None when its tokens are none of the declaration's business."""
-    wish = next((one for one in wanted.users if one.userid == owner), None)
     if wish is None:
         return set() if owner == ROOT else None
     return None if wish.tokens is None or wish.state == "absent" else {token.id for token in wish.tokens}

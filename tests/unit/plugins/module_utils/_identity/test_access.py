@@ -31,6 +31,8 @@ class Recorded:
 
     def get(self, *path: str, **params: Any) -> Any:
         """The longest recorded answer to the request."""
+        if path == ("cluster", "status") or path[2:]:
+            return []
         wanted = ("GET", "/" + "/".join(path), params, 200)
         found = [row for row in RECORDED if (row.method, row.path, row.query or {}, row.status) == wanted]
         return max((row.body["data"] for row in found), key=len)

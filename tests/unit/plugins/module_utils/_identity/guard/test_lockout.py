@@ -150,6 +150,13 @@ def factor(name: str, kind: str = "oath") -> Change:
     return change("realm", realm=name, tfa=kind)
 
 
+def with_ldap(*people: str, case: bool | None = True) -> Identity:
+    """Alice, and people of a directory, are the administrators; root@pam still works."""
+    more = [user(name, groups=["admins"]) for name in people]
+    ldap = {**realm("ldap", "ldap"), "case_sensitive": case}
+    return two(without("bob@pve"), has("root@pam", enable=True), plus("realms", ldap), plus("users", *more))
+
+
 BOSS = {"roleid": "Boss", "privs": list(PRIVS), "special": False}
 HARMLESS = [change("group", "create", groupid="new")]
 START = [
@@ -174,7 +181,48 @@ class Way(NamedTuple):
     context: GuardContext = as_automation()
 
 
+NO_ROOT = [disable("root@pam")]
 WAYS = [
+    Way("a twin by case", "administrators", "root@pam", with_ldap("carol@ldap", "Carol@ldap", case=False), NO_ROOT),
+    Way("it may be a twin", "administrators", "root@pam", with_ldap("carol@ldap", "Carol@ldap", case=None), NO_ROOT),
+    Way(
+        "a twin is made",
+        "administrators",
+        "carol@ldap",
+        with_ldap("carol@ldap", case=False),
+        [newcomer("CAROL@ldap"), *NO_ROOT],
+    ),
+    Way(
+        "a name beyond ASCII",
+        "administrators",
+        "root@pam",
+        with_ldap("jos\u00e9@pve"),
+        NO_ROOT,
+        as_automation(people=frozenset({"alice@pve", "jos\u00e9@pve"})),
+    ),
+    Way(
+        "a name that looks alike",
+        "administrators",
+        "root@pam",
+        with_ldap("\u0430lice@pve"),
+        NO_ROOT,
+        as_automation(people=frozenset({"alice@pve", "\u0430lice@pve"})),
+    ),
+    Way(
+        "nobody knows whether the directory has a new one",
+        "administrators",
+        "root@pam",
+        with_ldap(),
+        [newcomer("dan@ldap"), *NO_ROOT],
+    ),
+    Way(
+        "the directory has somebody else",
+        "administrators",
+        "root@pam",
+        with_ldap("carol@ldap"),
+        NO_ROOT,
+        as_automation(directory_users=frozenset({"dan@ldap"})),
+    ),
     Way("disable one of two", "administrators", "bob@pve", two(), [disable("bob@pve")]),
     Way("delete one of two", "administrators", "bob@pve", two(), [delete("bob@pve")]),
     Way("delete both", "administrators", "alice@pve", two(), [delete("alice@pve"), delete("bob@pve")]),
@@ -664,6 +712,14 @@ class Plan(NamedTuple):
 
 
 RIGHT = [
+    Plan("twins by case where case counts", with_ldap("carol@ldap", "Carol@ldap"), NO_ROOT),
+    Plan("one of a directory without case", with_ldap("carol@ldap", case=False), NO_ROOT),
+    Plan(
+        "a new one that the directory is known to have",
+        with_ldap(),
+        [newcomer("dan@ldap"), *NO_ROOT],
+        as_automation(directory_users=frozenset({"dan@ldap"})),
+    ),
     Plan("nothing to do, whatever the state", fresh(), [], as_root(break_glass=None)),
     Plan("a harmless change", working(), HARMLESS),
     Plan("adding needs no break glass", working(), [newcomer("dora@pve")], as_automation(break_glass=None)),
@@ -814,6 +870,20 @@ def test_undeclared_automation_is_not_removed_by_its_own_token() -> None:
 
 # Why somebody is passed over, in words.
 SAID: list[tuple[str, Identity, list[Change], GuardContext, str]] = [
+    (
+        "twins",
+        with_ldap("carol@ldap", "Carol@ldap", case=False),
+        NO_ROOT,
+        as_automation(),
+        "carol@ldap differs by case only from Carol@ldap, which the realm ldap does not tell apart, so that neither",
+    ),
+    (
+        "a new one of a directory",
+        with_ldap(),
+        [newcomer("dan@ldap"), *NO_ROOT],
+        as_automation(),
+        "dan@ldap is new, and nothing tells that the directory behind the realm has this person: give directory_users",
+    ),
     (
         "an undeclared account",
         two(plus("users", ROBOT)),

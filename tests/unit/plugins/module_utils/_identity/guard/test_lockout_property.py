@@ -16,8 +16,15 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.pve.audit.plugins.module_utils._identity.access import directory_of
 from ansible_collections.pve.audit.plugins.module_utils._identity.guard.lockout import find_lockouts
-from ansible_collections.pve.audit.plugins.module_utils._identity.guard.people import GuardContext
+from ansible_collections.pve.audit.plugins.module_utils._identity.guard.people import (
+    GuardContext,
+    administrators,
+    break_glass_obstacle,
+)
+from ansible_collections.pve.audit.plugins.module_utils._identity.guard.state import apply_change
+from ansible_collections.pve.audit.plugins.module_utils._identity.guard.walk import walk
 from ansible_collections.pve.audit.plugins.module_utils._identity.plan.build import DeclarationError, plan_identity
 from ansible_collections.pve.audit.plugins.module_utils._identity.plan.declaration import PERSON
 from tests.lab.permissions import Permissions
@@ -26,6 +33,7 @@ from tests.unit.plugins.module_utils._identity.identities import (
     DAY,
     NOW,
     PRIVS,
+    acl,
     as_automation,
     declared,
     user,
@@ -328,3 +336,42 @@ def test_any_declaration_that_passes_leaves_two_administrators(
     if plan.changes:
         check(identity, plan.changes, context)
     assert [change["phase"] for change in plan.changes] == sorted(change["phase"] for change in plan.changes)
+
+
+GROUP = st.builds(
+    lambda name, gone: _change("group", 14, {}, groupid=name, **({"state": "absent"} if gone else {})),
+    st.sampled_from(("admins", "ops", "one", "two")),
+    st.booleans(),
+)
+ROLE = st.builds(lambda privs: _change("role", 14, {}, roleid="PVEAuditor", privs=privs), st.sampled_from((PRIVS, [])))
+REALM = st.builds(
+    lambda gone: _change("realm", 7, {}, realm="ldap", **gone), st.sampled_from(({"state": "absent"}, {"tfa": "oath"}))
+)
+TWIN = st.builds(
+    lambda gone: _change("user", 3, {}, userid="Carol@ldap", **({"state": "absent"} if gone else {})), st.booleans()
+)
+
+
+def without_groups() -> dict[str, Any]:
+    """One group only, which an entry names, and a realm without case."""
+    identity = working()
+    identity["groups"] = [row for row in identity["groups"] if row["groupid"] == "admins"]
+    identity["acl"].append(acl("/access/groups/admins", "group", "admins", "PVEAuditor"))
+    identity["realms"][2]["case_sensitive"] = False
+    return identity
+
+
+@settings(max_examples=600)
+@given(
+    changes=st.lists(st.one_of(SWITCH, DELETE, MEMBER, CREATE, GRANT, GROUP, ROLE, REALM, TWIN, EXPIRE), max_size=8),
+    start=st.sampled_from((working, with_few, without_groups)),
+)
+def test_a_walk_judges_whom_a_change_concerns(changes: list[Change], start: Callable[[], dict[str, Any]]) -> None:
+    identity, context = start(), as_automation()
+    for made, step in enumerate(walk(identity, changes, context)):
+        directory = directory_of(identity)
+        for change in changes[:made]:
+            apply_change(directory, change)
+        assert list(step.people) == administrators(directory, context)
+        assert step.break_glass == break_glass_obstacle(directory, context)
+        assert step.made == made
