@@ -31,7 +31,7 @@ def count_steps(run: Callable[[], object]) -> int:
 
 
 def count_calls(run: Callable[[], object]) -> int:
-    """How many functions `run` calls, those in C as well, and how often generators go on. It takes less than the above."""
+    """How many functions `run` calls, in C as well, and how often generators go on.."""
     calls = 0
 
     def profile(_frame: FrameType, event: str, _argument: Any) -> None:

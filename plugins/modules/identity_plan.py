@@ -25,6 +25,10 @@ description:
     V(/access), or on the path of a group or realm below it, by C(NoAccess) or a lesser role on that path, does not
     count, nor does whoever has nothing on V(/nodes), V(/vms) or V(/storage). Entries on single guests, nodes and
     storages do not matter.
+  - Nor does a name count that another account has in upper or lower case, in a realm that does not tell them apart, as
+    Proxmox VE then lets neither in, nor one with letters beyond ASCII, with hidden characters, or of mixed scripts.
+  - What Proxmox VE will refuse is a mistake of the declaration, before anything is changed, such as the form of an
+    address, the length of a text, an unknown privilege, a missing realm, or a group named C(0).
   - The role C(pve.audit.named_users) makes the changes with M(pve.audit.role), M(pve.audit.group), M(pve.audit.user),
     M(pve.audit.acl), M(pve.audit.token) and M(pve.audit.realm).
 extends_documentation_fragment:
@@ -216,6 +220,16 @@ options:
         node only. C(root@pam) counts when nothing is given.
     type: dict
     default: {}
+  directory_users:
+    description:
+      - User ids, such as V(carol@ldap), of people whom the directories behind realms are known to have. Proxmox VE
+        cannot ask a directory for somebody, and keeps accounts of people whom it has lost.
+      - When this is given, nobody else of a realm that is not of type C(pam) or C(pve) counts as an administrator. When
+        it is empty, all declared people count but those who are new. A warning says so when it depends on them whether
+        somebody can log in.
+    type: list
+    elements: str
+    default: []
   root_locked:
     description:
       - Whether the Unix password of root will be locked after the changes. Then C(root@pam) cannot log in any more. It
@@ -335,7 +349,10 @@ changes:
       returned: always
       sample: Create the person alice@pve in the groups admins.
 undeclared:
-  description: What exists and is not declared, each with C(object), C(id), C(sentence) and C(control).
+  description:
+    - What exists and is not declared, each with C(object), C(id), C(sentence) and C(control).
+    - Also what should be changed and cannot be. Proxmox VE can neither change nor delete a user whose name has letters
+      beyond ASCII. The sentence says what to do, and the rest of the plan is made.
   returned: success, and when somebody would be locked out
   type: list
   elements: dict
@@ -417,8 +434,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.pve.audit.plugins.module_utils._identity.access import directory_of
 from ansible_collections.pve.audit.plugins.module_utils._identity.guard.lockout import administrators_of, find_lockouts
-from ansible_collections.pve.audit.plugins.module_utils._identity.guard.people import GuardContext, check_nodes
+from ansible_collections.pve.audit.plugins.module_utils._identity.guard.people import (
+    GuardContext,
+    check_nodes,
+    unproven,
+)
 from ansible_collections.pve.audit.plugins.module_utils._identity.plan.build import DeclarationError, plan_identity
 from ansible_collections.pve.audit.plugins.module_utils._identity.plan.controls import control_of
 from ansible_collections.pve.audit.plugins.module_utils._identity.plan.declaration import PERSON, SERVICE, Declaration
@@ -443,6 +465,7 @@ def context_of(params: dict[str, Any], wanted: Declaration, now: float) -> Guard
         root_locked=params["root_locked"],
         min_hours_left=params["min_hours_left"],
         break_glass_min_days=params["break_glass_min_days"],
+        directory_users=frozenset(params["directory_users"]) or None,
     )
 
 
@@ -456,6 +479,11 @@ def plan(api: Api, params: dict[str, Any], now: float, warn: Callable[[str], Non
     changes = [{**item, "control": control_of(item, wanted)} for item in changes]
     context = context_of(params, wanted, now)
     before, after = administrators_of(identity, changes, context)
+    if relied := unproven(directory_of(identity), after, context):
+        warn(
+            f"whether somebody can log in afterwards depends on {', '.join(relied)}, and nothing tells whether the "
+            "directory behind the realm still has them: name those whom it has in directory_users"
+        )
     return {
         "changes": changes,
         "undeclared": [{**item, "control": control_of(item, wanted)} for item in undeclared],

@@ -57,8 +57,8 @@ options:
     default: false
   allow_self:
     description:
-      - Whether the token that the module itself is logged in with may be deleted or expired. Without this it is
-        refused.
+      - Whether the token that the module itself is logged in with may be deleted or expired, or be cut down to
+        privileges of its own that are not enough to take this back. Without this it is refused.
     type: bool
     default: false
 notes:

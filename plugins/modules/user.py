@@ -18,6 +18,9 @@ description:
   - An option that is left out stays as it is. A leaver is not enabled again, an expiry date is not cleared, and tokens
     stay, because only what is given is compared and sent.
   - An option that is given empty (V("") or V([])) is cleared.
+  - What Proxmox VE would refuse is refused before anything is sent, in check mode, too. A new user needs a realm that
+    exists and a name without letters beyond ASCII, hidden characters and mixed scripts, as Proxmox VE could neither
+    change nor delete such a user later.
   - Names, mail address and comment are taken without the spaces around them, and V(0) alone counts as empty, as Proxmox
     VE keeps them.
 extends_documentation_fragment:
@@ -89,13 +92,15 @@ options:
     default: on_create
   allow_self:
     description:
-      - Whether the account that the module itself is logged in with may be disabled, expired or deleted. Without this
-        it is refused.
+      - Whether the account that the module itself is logged in with may be disabled, expired or deleted, or leave a
+        group from which it has the privilege to take this back. Without this it is refused.
     type: bool
     default: false
 notes:
   - Needed privileges are C(User.Modify) on C(/access/groups) (or on a group of the user), and to create or delete,
     C(Realm.AllocateUser) on C(/access/realm/REALM).
+  - With the privilege on a group only, Proxmox VE wants a new user to be put into this group, and wants it named with
+    each change of a member. The module names it.
 seealso:
   - module: pve.audit.token
   - module: pve.audit.group

@@ -54,6 +54,7 @@ def plan_options() -> Spec:
     return {
         "declaration": {"type": "dict", "required": True, "options": _declaration()},
         "nodes": {"type": "dict", "default": {}},
+        "directory_users": {**_strings(), "default": []},
         "root_locked": {"type": "bool", "default": False},
         "fail_on_lockout": {"type": "bool", "default": True},
         "min_hours_left": {"type": "int", "default": 168},

@@ -9,32 +9,20 @@ _identity/guard/lockout.py and runs in the module identity_plan and the role nam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._identity.access import directory_of
 from ansible_collections.pve.audit.plugins.module_utils._identity.administrators import find_administrators, is_active
 from ansible_collections.pve.audit.plugins.module_utils._identity.change import expire_option
+from ansible_collections.pve.audit.plugins.module_utils._identity.guard.credential import missing_privilege
+from ansible_collections.pve.audit.plugins.module_utils._identity.guard.people import GuardContext, can_repair
 from ansible_collections.pve.audit.plugins.module_utils._identity.guard.state import apply_change
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
-from ansible_collections.pve.audit.plugins.module_utils._pve.change import Record, rows
-from ansible_collections.pve.audit.plugins.module_utils._pve.identity_rows import (
-    acl_row,
-    group_row,
-    realm_row,
-    role_row,
-    user_row,
-)
+from ansible_collections.pve.audit.plugins.module_utils._pve.change import Record, refuse
+from ansible_collections.pve.audit.plugins.module_utils._pve.identity import read_identity
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api, ChangeApi
-
-# What the directory is made of: its list below /access, and how a row is read.
-_LISTS: dict[str, tuple[str, Callable[[Mapping[str, Any]], Record | None]]] = {
-    "users": ("users", user_row),
-    "groups": ("groups", group_row),
-    "roles": ("roles", role_row),
-    "acl": ("acl", acl_row),
-    "realms": ("domains", realm_row),
-}
 
 
 def is_active_record(record: Mapping[str, Any], now: float) -> bool:
@@ -51,15 +39,11 @@ def last_administrator(api: Api, before: Mapping[str, Any], after: Mapping[str, 
     if not is_active_record(before, now) or not (left or _closes(before, after, now)):
         return None
     name = before["userid"]
-    directory = directory_of({kind: _rows(api, *source) for kind, source in _LISTS.items()})
-    if name not in find_administrators(directory, now):
+    directory = directory_of(read_identity(api))
+    if name not in find_administrators(directory, now, partial(can_repair, now=now)):
         return None
-    options = {"userid": name, "state": "absent"}
-    if after:
-        options = {"userid": name, "enabled": after["enable"], "groups": after["groups"]}
-        options["expire"] = expire_option(after["expire"])
-    apply_change(directory, {"object": "user", "options": options})
-    if find_administrators(directory, now):
+    apply_change(directory, _change_of(name, after))
+    if find_administrators(directory, now, partial(can_repair, now=now)):
         return None
     return (
         f"{name} is the last enabled administrator that {api.user} can see, and after this change nobody could manage "
@@ -67,31 +51,61 @@ def last_administrator(api: Api, before: Mapping[str, Any], after: Mapping[str, 
     )
 
 
-def _rows(api: Api, name: str, reader: Callable[[Mapping[str, Any]], Record | None]) -> list[Record]:
-    answer = api.get("access", name, **({"full": 1} if name == "users" else {}))
-    return [found for row in rows(answer, f"/access/{name}") if (found := reader(row))]
+def _change_of(name: str, after: Mapping[str, Any]) -> Record:
+    """The change of a user to its record afterwards, which is empty for a deletion."""
+    options = {"userid": name, "state": "absent"}
+    if after:
+        options = {"userid": name, "enabled": after["enable"], "groups": after["groups"]}
+        options["expire"] = expire_option(after["expire"])
+    return {"object": "user", "action": "update" if after else "delete", "options": options}
+
+
+def _stranded(api: ChangeApi, change: Record, now: float) -> str | None:
+    """The privilege that the credential of the connection has for this change, and would not have to take it back."""
+    before, after = (directory_of(read_identity(api)) for _state in range(2))
+    apply_change(after, change)
+    context = GuardContext(api.user, (api.token or "").rpartition("!")[2] or None, now)
+    if missing_privilege(before, context, change):
+        return None
+    missing = missing_privilege(after, context, change)
+    return missing and (
+        f"{context.credential}, which this module is logged in with, would have no {missing} any more and could not "
+        "take this back: use another credential for that, or set allow_self: true"
+    )
 
 
 def refuse_own_account(
-    api: Api, before: Mapping[str, Any], after: Mapping[str, Any], params: Mapping[str, Any], now: float
+    api: ChangeApi, before: Mapping[str, Any], after: Mapping[str, Any], params: Mapping[str, Any], now: float
 ) -> None:
-    """Raises InputError when the account of the connection would be closed and `allow_self` is not set."""
-    if not params["allow_self"] and before.get("userid") == api.user and _closes(before, after, now):
+    """Raises InputError when the account of the connection would be closed, or lose what it needs to undo the change.
+
+    Not with `allow_self`.
+    """
+    if params["allow_self"] or before.get("userid") != api.user:
+        return
+    if _closes(before, after, now):
         raise InputError(
             f"{api.user} is the account that this module is logged in with, and would be {_verb(after, now)}: use "
             "another account for that, or set allow_self: true"
         )
+    if set(before["groups"]) - set(after["groups"]):
+        refuse([_stranded(api, _change_of(api.user, after), now)])
 
 
 def refuse_own_token(
     api: ChangeApi, before: Mapping[str, Any], after: Mapping[str, Any], params: Mapping[str, Any], now: float
 ) -> None:
-    """Raises InputError when the token of the connection would be closed and `allow_self` is not set."""
-    if not params["allow_self"] and before.get("full_tokenid") == api.token and _closes(before, after, now):
+    """The same for the token of the connection, which may be cut down to privileges of its own as well."""
+    if params["allow_self"] or before.get("full_tokenid") != api.token:
+        return
+    if _closes(before, after, now):
         raise InputError(
             f"{api.token} is the token that this module is logged in with, and would be {_verb(after, now)}: use "
             "another credential for that, or set allow_self: true"
         )
+    if after["privsep"] and not before["privsep"]:
+        options = {"userid": api.user, "name": before["tokenid"], "privsep": True}
+        refuse([_stranded(api, {"object": "token", "action": "update", "options": options}, now)])
 
 
 def _closes(before: Mapping[str, Any], after: Mapping[str, Any], now: float) -> bool:

@@ -13,16 +13,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._identity.access import Directory, directory_of
 from ansible_collections.pve.audit.plugins.module_utils._identity.administrators import (
     find_administrators,
     is_active,
-    is_administrator,
 )
 from ansible_collections.pve.audit.plugins.module_utils._identity.guard.credential import missing_privilege
-from ansible_collections.pve.audit.plugins.module_utils._identity.guard.people import GuardContext, factor_obstacle
+from ansible_collections.pve.audit.plugins.module_utils._identity.guard.people import (
+    GuardContext,
+    can_repair,
+    factor_obstacle,
+)
 from ansible_collections.pve.audit.plugins.module_utils._identity.guard.state import apply_change
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.names import realm_of
@@ -87,12 +91,8 @@ def _stranded(credential: str, missing: str) -> Iterator[str]:
 
 
 def _repairers(directory: Directory, now: float) -> list[str]:
-    """Administrators who can log in, as far as second factors tell."""
-
-    def counts(state: Directory, name: str) -> bool:
-        return is_administrator(state, name) and factor_obstacle(state, name, now) is None
-
-    return find_administrators(directory, now, counts)
+    """Administrators who can log in, as far as names and second factors tell."""
+    return find_administrators(directory, now, partial(can_repair, now=now))
 
 
 def _without_factor(before: Directory, after: Directory, realm: str, now: float) -> Iterator[str]:

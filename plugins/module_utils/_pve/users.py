@@ -272,7 +272,7 @@ def _allowed_groups(api: Api, user: Mapping[str, Any]) -> list[str]:
 
 
 def _guarded(
-    api: Api, user: Mapping[str, Any], change: Change, params: Mapping[str, Any], check_mode: bool, now: float
+    api: ChangeApi, user: Mapping[str, Any], change: Change, params: Mapping[str, Any], check_mode: bool, now: float
 ) -> Change:
     """The change, when nobody is locked out by it. Raises InputError.
 

@@ -209,6 +209,15 @@ def is_helper(directory: Directory, userid: str, context: GuardContext) -> bool:
     )
 
 
+def can_repair(directory: Directory, userid: str, now: float) -> bool:
+    """An administrator against whom nothing speaks that a single change can see, a missing Unix password aside."""
+    return (
+        is_administrator(directory, userid)
+        and name_obstacle(directory, userid) is None
+        and factor_obstacle(directory, userid, now) is None
+    )
+
+
 def administrators(directory: Directory, context: GuardContext) -> list[str]:
     """All people who are such, sorted."""
     return sorted(name for name in directory.users if is_helper(directory, name, context))

@@ -21,6 +21,7 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.plan.declarati
     read_declaration,
 )
 from ansible_collections.pve.audit.plugins.module_utils._identity.plan.mistakes import find_doubts, find_mistakes
+from ansible_collections.pve.audit.plugins.module_utils._identity.plan.stuck import set_apart
 from ansible_collections.pve.audit.plugins.module_utils._identity.plan.users import plan_tokens, plan_users
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 
@@ -36,8 +37,8 @@ class DeclarationError(InputError):
 
 class IdentityPlan(NamedTuple):
     """`changes`: in the order in which they must be made, each {phase, object, id, action, options, sentence}.
-    `undeclared`: {object, id, sentence} of what exists and is not declared. `wanted`: the checked declaration.
-    `warnings`: what of it may be refused by Proxmox VE."""
+    `undeclared`: {object, id, sentence} of what exists and is not declared, or cannot be changed. `wanted`: the checked
+    declaration. `warnings`: what of it may be refused by Proxmox VE, or is not what it looks like."""
 
     changes: list[Change]
     undeclared: list[dict[str, str]]
@@ -55,16 +56,15 @@ def plan_identity(identity: Mapping[str, Any], declaration: Mapping[str, Any], n
     mistakes += find_mistakes(wanted, identity, now)
     if mistakes:
         raise DeclarationError(list(dict.fromkeys(mistakes)))
-    found = list(
-        chain(
-            plan_roles(wanted, identity),
-            plan_groups(wanted, identity),
-            plan_users(wanted, identity, now),
-            plan_acl(wanted, identity),
-            plan_tokens(wanted, identity, now),
-            plan_realms(wanted, identity),
-        )
+    planned = chain(
+        plan_roles(wanted, identity),
+        plan_groups(wanted, identity),
+        plan_users(wanted, identity, now),
+        plan_acl(wanted, identity),
+        plan_tokens(wanted, identity, now),
+        plan_realms(wanted, identity),
     )
+    found = list(set_apart(planned, identity))
     changes = [item for item in found if not isinstance(item, Undeclared)]
     return IdentityPlan(
         sorted(changes, key=lambda item: int(item["phase"])),

@@ -53,7 +53,7 @@ class Directory:
         self.lists: Record = {"users": users, "groups": groups, "acl": grants, "roles": ROLES, "domains": realms}
 
     def get(self, *path: str, **_params: Any) -> Any:
-        return self.lists[path[-1]]
+        return self.lists.get(path[-1], [])
 
 
 BOB = user("bob@pve", groups=("admins",))

@@ -9,19 +9,23 @@ the group admins. bob operates guests.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError, NoQuorumError
+from ansible_collections.pve.audit.plugins.module_utils._module.identity_options import plan_options
 from ansible_collections.pve.audit.plugins.module_utils._pve.credentials import Credentials
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Session
-from ansible_collections.pve.audit.plugins.modules import acl, group, realm, role
+from ansible_collections.pve.audit.plugins.modules import acl, group, identity_plan, realm, role, token, user
 from tests.lab.identity import restore, save
 from tests.lab.simulator import Simulator, running_simulator
 from tests.lab.tfa import TfaEntry, TfaUser
+from tests.lab.usercfg import parse_user_config
+from tests.lab.usercfg_write import render_user_config
 
 Record = dict[str, Any]
 
@@ -37,6 +41,19 @@ acl:1:/:@admins:Administrator:
 acl:1:/vms:@operators:PVEVMAdmin:
 acl:1:/:carol@pve:PVEAuditor:
 """
+DOMAINS = """\
+pam: pam
+\tcomment Linux PAM standard authentication
+
+pve: pve
+\tcomment Proxmox VE authentication server
+
+ldap: ldap
+\tserver1 192.0.2.40
+\tbase_dn dc=lab
+\tuser_attr uid
+\tcase-sensitive 0
+"""
 ALICE = "alice@pve"
 
 
@@ -45,7 +62,7 @@ def running() -> Iterator[Simulator]:
     """One cluster for all tests of this file."""
     passwords = dict.fromkeys(("root@pam", ALICE, "bob@pve", "carol@pve"), "lab-password")
     with running_simulator(
-        nodes=1, tasks_per_node=0, unauthorized_delay=0.0, user_cfg=CONFIG, passwords=passwords
+        nodes=1, tasks_per_node=0, unauthorized_delay=0.0, user_cfg=CONFIG, domains_cfg=DOMAINS, passwords=passwords
     ) as simulator:
         yield simulator
 
@@ -58,19 +75,21 @@ def lab(running: Simulator) -> Iterator[Simulator]:
     restore(running.cluster, saved)
 
 
-def login(lab: Simulator) -> Session:
-    """As alice."""
-    given = Credentials(
-        host=lab.host, port=lab.port, ca_path=str(lab.ca_path), timeout=5.0, user=ALICE, password="lab-password"
-    )
-    return Session(given, sleep=lambda _seconds: None)
+def login(lab: Simulator, token_id: str | None = None) -> Session:
+    """As alice, or with one of alice's tokens."""
+    secret = lab.cluster.secrets[f"{ALICE}!{token_id}"] if token_id else None
+    given = {"token_id": token_id, "token_secret": secret} if token_id else {"password": "lab-password"}
+    where: Record = {"host": lab.host, "port": lab.port, "ca_path": str(lab.ca_path), "timeout": 5.0, "user": ALICE}
+    return Session(Credentials(**where, **given), sleep=lambda _seconds: None)
 
 
-def attempt(lab: Simulator, module: ModuleType, given: Record, check_mode: bool = False) -> Any:
+def attempt(
+    lab: Simulator, module: ModuleType, given: Record, check_mode: bool = False, token_id: str | None = None
+) -> Any:
     """The module's work as alice."""
     options: dict[str, Record] = module.OPTIONS
     params = {name: given.get(name, one.get("default")) for name, one in options.items()}
-    return module.ensure(login(lab), params, check_mode)
+    return module.ensure(login(lab, token_id), params, check_mode)
 
 
 ADMINS = {"type": "group", "ugid": "admins"}
@@ -145,3 +164,134 @@ def test_only_who_has_no_second_factor_is_named(lab: Simulator) -> None:
     lab.cluster.tfa["carol@pve"] = TfaUser([entry])
     with pytest.raises(InputError, match="2 users: alice@pve must have the second factor totp and has none, bob@pve"):
         attempt(lab, realm, {"realm": "pve", "tfa": "oath"})
+
+
+# What more stands in user.cfg: people who look like another administrator and are none.
+NOBODY_ELSE = {
+    "nobody": [],
+    "twins by case": [
+        "user:dora@ldap:1:0::::::",
+        "user:Dora@ldap:1:0::::::",
+        "group:twins:dora@ldap,Dora@ldap::",
+        "acl:1:/:@twins:Administrator:",
+    ],
+    "beyond ASCII": ["user:jos\u00e9@pve:1:0::::::", "acl:1:/:jos\u00e9@pve:Administrator:"],
+    "a Cyrillic letter": ["user:\u0430lice@pve:1:0::::::", "acl:1:/:\u0430lice@pve:Administrator:"],
+    "disabled and expired": [
+        "user:old@pve:0:0::::::",
+        "user:ex@pve:1:99::::::",
+        "acl:1:/:old@pve,ex@pve:Administrator:",
+    ],
+    "no right on access": [
+        "user:half@pve:1:0::::::",
+        "acl:1:/:half@pve:Administrator:",
+        "acl:1:/access:half@pve:NoAccess:",
+    ],
+    "only a token": ["user:api@pve:1:0::::::", "token:api@pve!tk:0:1::", "acl:1:/:api@pve!tk:Administrator:"],
+}
+OF_ALICE: list[tuple[ModuleType, Record]] = [
+    (user, {"userid": ALICE, "state": "absent", "allow_self": True}),
+    (user, {"userid": ALICE, "enabled": False, "allow_self": True}),
+    (user, {"userid": ALICE, "expire": "2020-01-01", "allow_self": True}),
+    (user, {"userid": ALICE, "groups": [], "allow_self": True}),
+    (user, {"userid": ALICE, "groups": ["operators"], "allow_self": True}),
+    (group, {"groupid": "admins", "state": "absent"}),
+    (acl, {"path": "/access", **ADMINS, "roleid": "NoAccess"}),
+]
+
+
+@pytest.mark.parametrize("more", NOBODY_ELSE.values(), ids=NOBODY_ELSE)
+@pytest.mark.parametrize(("module", "given"), OF_ALICE)
+def test_the_last_administrator_stays_whoever_looks_like_another(
+    lab: Simulator, module: ModuleType, given: Record, more: list[str]
+) -> None:
+    lab.cluster.users = parse_user_config((CONFIG + "\n".join(more)).encode().decode("latin-1"))
+    lab.cluster.identity_changed()
+    before = render_user_config(lab.cluster.users)
+    with pytest.raises(InputError, match=r"nobody (whom alice@pve can see )?could manage the cluster"):
+        attempt(lab, module, given)
+    assert render_user_config(lab.cluster.users) == before
+
+
+OWN_TOKEN = {"userid": ALICE, "name": "run"}
+OWN: list[tuple[ModuleType, Record, str | None]] = [
+    (user, {"userid": ALICE, "state": "absent"}, None),
+    (user, {"userid": ALICE, "enabled": False}, "run"),
+    (user, {"userid": ALICE, "expire": "2020-01-01"}, "run"),
+    (user, {"userid": ALICE, "groups": []}, None),
+    (user, {"userid": ALICE, "groups": ["operators"]}, "run"),
+    (token, {**OWN_TOKEN, "state": "absent"}, "run"),
+    (token, {**OWN_TOKEN, "expire": "2020-01-01"}, "run"),
+    (token, {**OWN_TOKEN, "privsep": True}, "run"),
+    (group, {"groupid": "admins", "state": "absent"}, "run"),
+    (acl, {"path": "/access", **ADMINS, "roleid": "NoAccess"}, "run"),
+    (acl, {"path": "/", "type": "user", "ugid": ALICE, "roleid": "PVEAuditor"}, None),
+]
+
+
+@pytest.mark.parametrize(("module", "given", "token_id"), OWN)
+def test_nobody_saws_off_the_own_branch(
+    lab: Simulator, module: ModuleType, given: Record, token_id: str | None
+) -> None:
+    """There is another administrator, and yet the credential in use would be closed or could not go on."""
+    attempt(lab, acl, {"path": "/", "type": "user", "ugid": "bob@pve", "roleid": "Administrator"})
+    attempt(lab, token, {**OWN_TOKEN, "privsep": False})
+    before = save(lab.cluster)
+    with pytest.raises(InputError, match=r"set allow_(self|lockout): true"):
+        attempt(lab, module, given, token_id=token_id)
+    assert save(lab.cluster) == before
+
+
+ADMIN = {"id": "admins", "roles": [{"path": "/", "role": "Administrator"}]}
+GLASS = {"break_glass": {"id": "glass", "password": "lab-password"}, "groups": [ADMIN]}
+BOTH = [{"id": name, "groups": ["admins"]} for name in ("alice", "bob")]
+PLANS: list[tuple[str, Record]] = [
+    ("administrators", {**GLASS, "people": [{"id": "alice", "state": "absent"}, BOTH[1]]}),
+    ("administrators", {**GLASS, "people": [{"id": "alice", "groups": ["operators"]}, BOTH[1]]}),
+    ("administrators", {**GLASS, "people": [BOTH[0]], "undeclared": "remove"}),
+    ("administrators", {**GLASS, "service_accounts": [{"id": "alice", "groups": ["admins"]}], "people": [BOTH[1]]}),
+    (
+        "administrators",
+        {**GLASS, "people": [BOTH[0], {"id": "ghost", "realm": "ldap", "groups": ["admins"]}], "undeclared": "disable"},
+    ),
+    (
+        "administrators",
+        {**GLASS, "people": [{"id": "dan", "realm": "pam", "groups": ["admins"]}], "shared_accounts": [ALICE]},
+    ),
+    ("administrators", {**GLASS, "people": BOTH, "groups": [{"id": "admins", "roles": []}], "undeclared": "remove"}),
+    (
+        "administrators",
+        {**GLASS, "people": BOTH, "groups": [{"id": "admins", "roles": [{"path": "/access", "role": "NoAccess"}]}]},
+    ),
+    ("second-factor", {**GLASS, "people": BOTH, "tfa_realms": {"pve": "oath"}}),
+    ("break-glass", {"people": BOTH, "groups": [ADMIN], "shared_accounts": ["carol@pve"]}),
+    ("break-glass", {**GLASS, "people": BOTH, "break_glass": {"id": "glass"}, "shared_accounts": ["carol@pve"]}),
+    (
+        "credential",
+        {
+            **GLASS,
+            "people": [*BOTH, {"id": "carol", "groups": ["admins"]}],
+            "shared_accounts": [],
+            "tfa_realms": {"pve": "oath"},
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "declaration"), PLANS)
+def test_a_plan_that_locks_out_is_stopped(lab: Simulator, rule: str, declaration: Record) -> None:
+    before = save(lab.cluster)
+    defaults = {name: one.get("default") for name, one in plan_options().items()}
+    params = {**defaults, "declaration": declaration, "api_user": ALICE, "api_token_id": None}
+    result = identity_plan.plan(login(lab), params, time.time(), lambda _warning: None)
+    assert rule in {lockout["rule"] for lockout in result["lockouts"]}
+    assert save(lab.cluster) == before
+
+
+def test_no_plan_is_made_without_quorum(lab: Simulator) -> None:
+    lab.cluster.quorate = False
+    try:
+        with pytest.raises(NoQuorumError, match="nothing is planned: the node that answers has no quorum"):
+            identity_plan.plan(login(lab), {"declaration": {}}, 0.0, lambda _warning: None)
+    finally:
+        lab.cluster.quorate = True

@@ -543,3 +543,49 @@ def test_a_path_that_is_not_known_is_a_warning_with_its_place() -> None:
     roles = [{"path": "/vms", "role": "PVEAuditor"}, {"path": "/sdn/new/", "role": "PVEAuditor"}]
     (warning,) = plan_identity(BASE, {"groups": [{"id": "ops", "roles": roles}]}, NOW).warnings
     assert warning.startswith("groups[0].roles[1].path '/sdn/new' is none on which Proxmox VE 9.2 grants anything")
+
+
+def test_an_account_that_cannot_be_changed_is_told_and_the_rest_goes_on() -> None:
+    identity = copy.deepcopy(BASE)
+    stuck = "j\u00f6rg@pve"
+    identity["users"].append(user(stuck, groups=["ops"], tokens=[token("ci")]))
+    identity["users"].append(user("left@pve"))
+    identity["acl"].append(acl("/vms", "user", stuck, "PVEVMAdmin"))
+    service = {"id": "j\u00f6rg", "roles": [], "tokens": [], "groups": []}
+    for declaration in (
+        {"people": [{"id": "j\u00f6rg", "state": "absent"}, {"id": "left", "state": "absent"}]},
+        {"people": [{"id": "j\u00f6rg", "state": "disabled"}, {"id": "left", "state": "disabled"}]},
+        {"shared_accounts": [stuck, "left@pve"]},
+        {"people": [{"id": "left", "state": "absent"}], "service_accounts": [service], "undeclared": "remove"},
+        {"people": [], "undeclared": "disable"},
+    ):
+        plan = plan_identity(identity, declaration, NOW)
+        assert "left@pve" in [change["id"] for change in plan.changes]
+        assert not any(stuck in str(change) for change in plan.changes)
+        told = [
+            row["sentence"] for row in plan.undeclared if stuck in row["id"] and "is not possible" in row["sentence"]
+        ]
+        assert told and all("use pveum user modify or pveum user delete on a node" in sentence for sentence in told)
+
+
+def test_a_twin_in_a_realm_without_case_is_a_mistake() -> None:
+    identity = copy.deepcopy(BASE)
+    identity["realms"].append({**realm("corp", "ad"), "case_sensitive": False})
+    identity["users"].append(user("bob@corp"))
+    people = [{"id": name, "realm": "corp"} for name in ("bob", "BOB", "Bob")]
+    with pytest.raises(DeclarationError) as caught:
+        plan_identity(identity, {"people": people}, NOW)
+    sentence = "cannot be made as {}@corp: the realm corp does not tell upper from lower case, and there is bob@corp"
+    assert caught.value.mistakes == [
+        f"people[{at}].id {sentence.format(name)}" for at, name in ((1, "BOB"), (2, "Bob"))
+    ]
+    identity["realms"][-1]["case_sensitive"] = True
+    assert plan_identity(identity, {"people": people}, NOW).changes
+
+
+def test_what_is_not_what_it_looks_like_is_a_warning() -> None:
+    people = [{"id": "new", "lastname": "Arch\u200ber", "comment": "\u0430dmin"}]
+    assert plan_identity(BASE, {"people": people}, NOW).warnings == [
+        "people[0].lastname holds characters that hide or pass for others: it is 'Arch\\u200ber'",
+        "people[0].comment holds characters that hide or pass for others: it is '\\u0430dmin'",
+    ]
