@@ -16,9 +16,10 @@ description:
   - What the credential may not see, and what no events cover, is in RV(not_checked). It is never called clean.
   - The rules are V(shared-account), V(concurrent-addresses), V(root-share), V(inactive-user), V(user-without-email),
     V(user-without-name), V(user-without-second-factor), V(expired-but-enabled), V(external-without-expiry),
-    V(user-of-missing-realm), V(direct-grant), V(too-many-administrators), V(acl-of-missing-object),
-    V(member-of-missing-user), V(realm-without-second-factor), V(guest-of-leaver), V(token-without-expiry),
-    V(token-without-privilege-separation), V(unused-token) and V(root-token).
+    V(user-of-missing-realm), V(twin-by-case), V(disguised-name), V(unchangeable-account), V(direct-grant),
+    V(too-many-administrators), V(acl-of-missing-object), V(member-of-missing-user), V(realm-without-second-factor),
+    V(guest-of-leaver), V(token-without-expiry), V(token-without-privilege-separation), V(unused-token)
+    and V(root-token).
 extends_documentation_fragment:
   - pve.audit.api
   - pve.audit.api.attributes

@@ -430,6 +430,7 @@ http_status:
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -446,7 +447,11 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.plan.controls 
 from ansible_collections.pve.audit.plugins.module_utils._identity.plan.declaration import PERSON, SERVICE, Declaration
 from ansible_collections.pve.audit.plugins.module_utils._module.identity_options import plan_options
 from ansible_collections.pve.audit.plugins.module_utils._module.wiring import api_spec, run_api_module
-from ansible_collections.pve.audit.plugins.module_utils._pve.identity import read_identity, refuse_without_quorum
+from ansible_collections.pve.audit.plugins.module_utils._pve.identity import (
+    own_privileges,
+    read_identity,
+    refuse_without_quorum,
+)
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api
 
 
@@ -477,7 +482,7 @@ def plan(api: Api, params: dict[str, Any], now: float, warn: Callable[[str], Non
     for warning in warnings:
         warn(warning)
     changes = [{**item, "control": control_of(item, wanted)} for item in changes]
-    context = context_of(params, wanted, now)
+    context = replace(context_of(params, wanted, now), own=own_privileges(api))
     before, after = administrators_of(identity, changes, context)
     if relied := unproven(directory_of(identity), after, context):
         warn(

@@ -236,9 +236,3 @@ def has(directory: Directory, who: str, path: str, *names: str) -> bool:
     """All of the privileges."""
     granted = privileges_of(directory, who, path)
     return all(name in granted for name in names)
-
-
-def has_any(directory: Directory, who: str, path: str, *names: str) -> bool:
-    """One of the privileges."""
-    granted = privileges_of(directory, who, path)
-    return any(name in granted for name in names)

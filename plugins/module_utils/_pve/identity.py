@@ -62,7 +62,7 @@ def read_identity(api: Api) -> Identity:
     Raises ApiError when the users or the own privileges cannot be asked at all; what else is refused is in `coverage`.
     """
     coverage = _Coverage()
-    privileges = _own_privileges(api)
+    privileges = own_privileges(api)
     users = _rows(api.get("access", "users", full=1), user_row, coverage, ("users", "tokens"))
     groups = _ask(api, ("groups",), group_row, coverage)
     roles = _ask(api, ("roles",), role_row, coverage)
@@ -125,7 +125,7 @@ def read_cluster_addresses(api: Api) -> list[str] | None:
     return sorted(str(row["ip"]) for row in rows if isinstance(row, Mapping) and row.get("ip"))
 
 
-def _own_privileges(api: Api) -> _Privileges:
+def own_privileges(api: Api) -> _Privileges:
     """Path to privilege to whether it propagates; a privilege that is there is granted, also with the value 0."""
     answer = api.get("access", "permissions")
     if not isinstance(answer, Mapping):

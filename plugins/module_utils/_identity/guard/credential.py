@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._identity.access import (
+    NO_ACCESS,
     OWNER_PRIVILEGES,
     Directory,
     has,
-    has_any,
     privileges_of,
+    roles_of,
 )
 from ansible_collections.pve.audit.plugins.module_utils._identity.administrators import is_active
 from ansible_collections.pve.audit.plugins.module_utils._identity.guard.people import GuardContext
@@ -67,6 +68,8 @@ def _ticket_obstacle(directory: Directory, context: GuardContext) -> str | None:
 
 def missing_privilege(directory: Directory, context: GuardContext, change: Mapping[str, Any]) -> str | None:
     """The privilege that the credential would need for the change and does not have; None when it has it."""
+    if change["object"] == "acl":
+        return _acl(directory, context, change["options"])
     return _NEEDS[change["object"]](directory, context.credential, change["options"], change["action"])
 
 
@@ -121,16 +124,30 @@ def _token(directory: Directory, who: str, options: Options, _action: str) -> st
     return None if _is_member(directory, who, options["userid"]) else "User.Modify on /access/groups"
 
 
-def _acl(directory: Directory, who: str, options: Options, _action: str) -> str | None:
+def _acl(directory: Directory, context: GuardContext, options: Options) -> str | None:
     """Without Permissions.Modify one may hand on what one has on a guest, storage or pool oneself."""
     path = options["path"]
-    if has(directory, who, path, "Permissions.Modify"):
+    granted = {*privileges_of(directory, context.credential, path), *_through_pools(directory, context, path)}
+    if "Permissions.Modify" in granted:
         return None
     narrow = next((name for start, name in OWNER_PRIVILEGES.items() if path.startswith(start)), None)
     role = directory.roles.get(options["roleid"], frozenset())
-    if narrow and has_any(directory, who, path, narrow) and role and role <= set(privileges_of(directory, who, path)):
+    if narrow in granted and role and role <= granted:
         return None
     return f"Permissions.Modify on {path}"
+
+
+def _through_pools(directory: Directory, context: GuardContext, path: str) -> set[str]:
+    """What the credential has on a guest or storage by a pool. Who is in which pool stands nowhere in the directory.
+
+    So it is what Proxmox VE says of the path, as far as the credential still has it on some pool; NoAccess on the path
+    shuts it out. [PVE::RPCEnvironment compile_acl_path]
+    """
+    said = set(context.own.get(path, ()))
+    if not said or NO_ACCESS in roles_of(directory, context.credential, path):
+        return set()
+    pools = [place for place in context.own if place.startswith("/pool/")]
+    return said & {name for pool in pools for name in privileges_of(directory, context.credential, pool)}
 
 
 _NEEDS: dict[str, Callable[[Directory, str, Options, str], str | None]] = {
@@ -138,6 +155,5 @@ _NEEDS: dict[str, Callable[[Directory, str, Options, str], str | None]] = {
     "group": _group,
     "user": _user,
     "token": _token,
-    "acl": _acl,
     "realm": _realm,
 }

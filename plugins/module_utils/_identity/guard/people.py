@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,8 +42,8 @@ class GuardContext:
     counts but declared people, root@pam, and who has just logged in with a password. `root_locked`: the run will lock
     the Unix password of root. `nodes`: {node: {"unix_users": {name: {"usable_password": bool}}}}. Whoever expires
     within `min_hours_left` hours does not count, and the break-glass account must last `break_glass_min_days` days.
-    `directory_users`: the people that directories outside are known to have, None when nobody says so. `now` is in
-    epoch seconds."""
+    `directory_users`: the people that directories outside are known to have, None when nobody says so. `own`: the
+    privileges that the credential has before the changes, by path, pools included. `now` is in epoch seconds."""
 
     user: str
     token: str | None
@@ -57,6 +57,7 @@ class GuardContext:
     break_glass_min_days: int = 90
     strict: bool = False
     directory_users: frozenset[str] | None = None
+    own: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @property
     def credential(self) -> str:

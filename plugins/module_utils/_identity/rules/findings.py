@@ -13,12 +13,13 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.activity impor
 from ansible_collections.pve.audit.plugins.module_utils._identity.policy import check_policy
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.access import ACCESS_RULES
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.base import IdentityFacts, IdentityRule
+from ansible_collections.pve.audit.plugins.module_utils._identity.rules.names import NAME_RULES
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.tokens import TOKEN_RULES
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.users import USER_RULES
 from ansible_collections.pve.audit.plugins.module_utils._model.finding import IdentityFinding, finding_id
 from ansible_collections.pve.audit.plugins.module_utils._model.severity import FINDING_SEVERITIES
 
-RULES: tuple[IdentityRule, ...] = (*USER_RULES, *ACCESS_RULES, *TOKEN_RULES)
+RULES: tuple[IdentityRule, ...] = (*USER_RULES, *NAME_RULES, *ACCESS_RULES, *TOKEN_RULES)
 
 
 class Judgement(NamedTuple):

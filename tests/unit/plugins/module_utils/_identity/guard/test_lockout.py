@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from ansible_collections.pve.audit.plugins.module_utils._identity.access import directory_of
+from ansible_collections.pve.audit.plugins.module_utils._identity.guard.credential import missing_privilege
 from ansible_collections.pve.audit.plugins.module_utils._identity.guard.lockout import (
     Lockout,
     administrators_of,
@@ -947,3 +949,27 @@ def test_facts_of_another_shape_are_refused(nodes: dict[str, Any]) -> None:
 
 def test_what_stands_in_the_tables_is_whole() -> None:
     assert snapshot([])["users"] == [] and acl("/", "user", "a@pve", "X")["propagate"]
+
+
+POOL = {
+    "/vms/100": ["VM.Allocate", "VM.Audit", "VM.PowerMgmt"],
+    "/pool/lab": ["VM.Allocate", "VM.Audit", "VM.PowerMgmt"],
+}
+ON_GUEST = grant("ops", "PVEVMAdmin", "/vms/100")
+IN_POOL = acl("/pool/lab", "user", "lead@pve", "PVEVMAdmin")
+
+
+@pytest.mark.parametrize(
+    ("own", "entries", "missing"),
+    [
+        ({}, [IN_POOL], "Permissions.Modify on /vms/100"),
+        (POOL, [IN_POOL], None),
+        (POOL, [], "Permissions.Modify on /vms/100"),
+        (POOL, [acl("/pool/lab", "user", "lead@pve", "PVEAuditor")], "Permissions.Modify on /vms/100"),
+        (POOL, [IN_POOL, acl("/vms", "user", "lead@pve", "NoAccess")], "Permissions.Modify on /vms/100"),
+        ({**POOL, "/vms/100": ["VM.Audit"]}, [IN_POOL], "Permissions.Modify on /vms/100"),
+    ],
+)
+def test_rights_through_pools_count(own: dict[str, list[str]], entries: list[Any], missing: str | None) -> None:
+    directory = directory_of(snapshot([user("lead@pve")], groups=["ops"], acl=entries))
+    assert missing_privilege(directory, GuardContext("lead@pve", None, NOW, own=own), ON_GUEST) == missing

@@ -166,6 +166,24 @@ ROWS: list[tuple[str, dict[str, Any], Activity, list[tuple[str, str, str]]]] = [
         [("user-of-missing-realm", "MEDIUM", "eve@gone")],
     ),
     (
+        "a name beyond ASCII",
+        plus("users", user("ren\u00e9@pve", **WHOLE)),
+        acting(event("ren\u00e9@pve")),
+        [("unchangeable-account", "MEDIUM", "ren\u00e9@pve")],
+    ),
+    (
+        "a name that looks alike",
+        plus("users", user("\u0430lice@pve", **WHOLE)),
+        acting(event("\u0430lice@pve")),
+        [("disguised-name", "HIGH", "\u0430lice@pve"), ("unchangeable-account", "MEDIUM", "\u0430lice@pve")],
+    ),
+    (
+        "twins where case counts",
+        plus("users", user("eva@pve", **WHOLE), user("Eva@pve", **WHOLE)),
+        acting(event("eva@pve"), event("Eva@pve")),
+        [("twin-by-case", "LOW", "Eva@pve"), ("twin-by-case", "LOW", "eva@pve")],
+    ),
+    (
         "a role of one's own",
         plus("acl", acl("/vms", "user", "bob@pve", "PVEVMAdmin")),
         ACTIVITY,
@@ -392,7 +410,8 @@ def test_second_factors_that_may_not_be_seen_are_no_finding() -> None:
 def test_names_are_kept_as_they_are() -> None:
     identity = plus("users", user(HOSTILE, **{**WHOLE, "email": ""}))
     found = find_identity_findings(identity, NOW, POLICY).findings
-    assert [one["object"] for one in found] == [HOSTILE]
+    assert {one["object"] for one in found} == {HOSTILE}
+    assert {one["rule"] for one in found} == {"user-without-email", "disguised-name"}
 
 
 def test_rules_can_be_switched_off_and_weighed_otherwise() -> None:
@@ -450,3 +469,15 @@ def test_every_rule_is_shown_at_least_once_in_the_tables() -> None:
 )
 def test_concurrent_addresses(calls: list[tuple[float, str]], expected: set[str]) -> None:
     assert concurrent_addresses(calls, 100, frozenset({"::ffff:192.0.2.9"})) == expected
+
+
+def test_twins_in_a_realm_without_case_cannot_log_in() -> None:
+    identity = plus("users", user("eva@corp", **WHOLE), user("Eva@corp", **WHOLE))
+    identity["realms"].append({**realm("corp", "ad", "oath"), "case_sensitive": False})
+    found = find_identity_findings(identity, NOW, POLICY, ACTIVITY).findings
+    twins = [one for one in found if one["rule"] == "twin-by-case"]
+    assert [(one["object"], one["severity"]) for one in twins] == [("Eva@corp", "MEDIUM"), ("eva@corp", "MEDIUM")]
+    assert twins[1]["sentence"] == (
+        "eva@corp differs from Eva@corp by upper and lower case only, which the realm corp does not tell apart: "
+        "neither can log in."
+    )
