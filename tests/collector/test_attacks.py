@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.collector.conftest import NODES, RSYSLOGD, Collector, new_collector
+from tests.collector.conftest import NODES, RSYSLOGD, Collector, fingerprint, new_collector
 from tests.collector.relp import Relp, connect
 from tests.collector.test_receiver import line, wait_until
 
@@ -54,7 +54,9 @@ def test_a_certificate_that_is_not_the_one_of_the_node_is_refused(
 ) -> None:
     knock(pinned, kind, node, certificate)
     wait_until(lambda: bool(pinned.refused()["refused"]))
-    assert [one["reason"] for one in pinned.refused()["refused"]] == ["the certificate is of another peer"]
+    (found,) = pinned.refused()["refused"]
+    assert found["reason"] == "the certificate is of another peer"
+    assert found["names"] == [fingerprint(pinned.pki, certificate)]
     assert pinned.lines() == []
 
 

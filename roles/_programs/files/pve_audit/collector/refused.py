@@ -28,6 +28,7 @@ _RELP = re.compile(
     re.DOTALL,
 )
 _NAME = re.compile(r"(?:DNSname|CN): *([^;]*?) *;")
+_FINGERPRINT = re.compile(r"\ASHA1(?::[0-9A-F]{2}){20}\Z")
 _TCP_END = re.compile(r"netstream session \S+ from \[?([0-9a-fA-F.:]+?)\]?(?::\d+)? will be closed due to error")
 # A client that speaks something else than TLS at once: here rsyslog tells no address.
 _TCP_NO_TLS = re.compile(r"gnutls returned error on handshake: (.*?)(?:\[v8|$)", re.DOTALL)
@@ -104,8 +105,8 @@ class RefusalParser:
 
 
 def names_of(text: str) -> list[str]:
-    """The names in rsyslog's list of a certificate's names, each once."""
-    return sorted({name for name in _NAME.findall(text) if name})
+    """The names in rsyslog's list of a certificate's names, each once; of a pinned listener its fingerprint."""
+    return sorted({name for name in (*_NAME.findall(text), *_FINGERPRINT.findall(text)) if name})
 
 
 def _short(text: str) -> str:
