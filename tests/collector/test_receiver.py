@@ -48,7 +48,7 @@ def test_each_node_writes_its_own_files(collector: Collector) -> None:
         wait_until(lambda: bool(collector.lines(node, "access.log")))  # noqa: B023
         assert collector.lines(node, "journal") == [line(number, node) for number in range(50)]
         assert collector.lines(node, "access.log") == [line(1, node, "access.log")]
-    assert collector.refused() == {"refused": [], "rejected": []}
+    assert collector.refused() == {"refused": [], "rejected": [], "damaged": []}
     assert collector.run_tool("gaps")["complete"]
 
 

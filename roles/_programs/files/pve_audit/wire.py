@@ -138,9 +138,15 @@ class ArchivedLine:
         return parse_number(self.params.get("offset", ""), MOST_OFFSET)
 
     @property
+    def said_length(self) -> int | None:
+        """How many bytes the forwarder says the line had, which it does where characters were escaped."""
+        return parse_number(self.params.get("length", ""), MOST_OFFSET)
+
+    @property
     def longest(self) -> int:
-        """How many bytes the line can have had in its file at most, with its line break: what it shows itself."""
-        return len(self.text.encode("utf-8", "surrogateescape")) + (0 if self.params.get("cut") == "true" else 2)
+        """How many bytes the line can have had in its file at most, with its line break: what it shows, or less."""
+        shown = len(self.text.encode("utf-8", "surrogateescape")) + (0 if self.params.get("cut") == "true" else 2)
+        return shown if self.said_length is None else min(shown, self.said_length)
 
 
 def parse_number(text: str, most: int) -> int | None:

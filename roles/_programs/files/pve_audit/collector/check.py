@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from pve_audit.collector.attributes import get_attribute
 from pve_audit.collector.close import cap, hash_file, measure
 from pve_audit.collector.manifest import Entry, check_head, read_entries
 from pve_audit.collector.settings import Settings
-from pve_audit.collector.store import UNREADABLE, day_files, is_being_closed, is_candidate, unexpected_files
+from pve_audit.collector.store import UNREADABLE, DayFile, day_files, is_being_closed, is_candidate, unexpected_files
 
 Problem = dict[str, str]
 
@@ -47,7 +47,11 @@ def _is_whole(entry: Entry) -> bool:
     right = all(isinstance(entry.get(name), str) for name in texts) and all(
         isinstance(entry.get(name), int) for name in numbers
     )
-    return right and entry.get("kind") == "closed" and ".." not in entry["file"] and {"first", "last"} <= set(entry)
+    return right and entry.get("kind") == "closed" and _is_name(entry["file"]) and {"first", "last"} <= set(entry)
+
+
+def _is_name(name: str) -> bool:
+    return ".." not in name and "\0" not in name
 
 
 def _check_file(settings: Settings, entry: Entry, quick: bool, notes: list[Problem]) -> Iterator[Problem]:
@@ -100,19 +104,25 @@ def _unknown(settings: Settings, entries: list[Entry], now: float, notes: list[P
     yesterday = datetime.fromtimestamp(now - settings.grace_seconds, UTC).date() - timedelta(days=1)
     for file in day_files(archive):
         name = str(file.path.relative_to(archive))
-        if file.kind == "closed" and name not in by_file and is_being_closed(file.path):
-            notes.append({"file": name, "message": "is in no entry yet; the next closing finishes it"})
-        elif file.kind == "closed" and name not in by_file:
+        if file.kind == "closed" and name not in by_file and not is_being_closed(file.path):
             yield {"file": name, "message": "is in no entry of the manifest"}
-        elif file.kind == "closed" and by_file[name] == "deleted":
-            notes.append({"file": name, "message": "is to be deleted; the next run of retention finishes it"})
-        elif file.kind != "closed" and file.day < yesterday:
-            notes.append({"file": name, "message": "should have been closed by now"})
-        elif file.kind == "open" and get_attribute(file.path) == "none":
-            notes.append({"file": name, "message": "is open and not append-only"})
+        else:
+            text = _to_be_done(file, by_file.get(name), yesterday)
+            notes += [{"file": name, "message": text}] if text else []
     for path in unexpected_files(archive, {settings.manifest, settings.reserve}):
         name = str(path.relative_to(archive))
         if is_candidate(path):
             notes.append({"file": name, "message": "was left by a closing that was cut short"})
         else:
             yield {"file": name, "message": "was not written by the collector"}
+
+
+def _to_be_done(file: DayFile, kind: Any, yesterday: date) -> str:
+    """What the next run of a timer has to do with a file, if anything."""
+    if file.kind == "closed":
+        unfinished: dict[Any, str] = {None: "is in no entry yet; the next closing finishes it"}
+        unfinished["deleted"] = "is to be deleted; the next run of retention finishes it"
+        return unfinished.get(kind, "")
+    if file.day < yesterday:
+        return "should have been closed by now"
+    return "is open and not append-only" if file.kind == "open" and get_attribute(file.path) == "none" else ""

@@ -42,7 +42,7 @@ def read_entries(path: Path) -> tuple[list[Entry], list[str]]:
     for number, line in enumerate(_lines(path), 1):
         try:
             entry = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             entry = None
         if not isinstance(entry, dict) or not isinstance(entry.get("hash"), str):
             problems.append(f"manifest line {number} is not an entry")

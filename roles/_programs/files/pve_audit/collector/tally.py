@@ -132,7 +132,8 @@ class Tally:
         if isinstance(done, str):
             return done
         if done is not None:
-            stream.add(place, _length(key, done), done.digest())
+            length = _length(key, done)
+            stream.add(place, length if line.said_length is None else min(length, line.said_length), done.digest())
         self._leave(self._splits.spare())
         return ""
 

@@ -14,6 +14,7 @@ What is no regular file, belongs to somebody else or unpacks to too much is not 
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,6 +28,8 @@ from pve_audit.forward.settings import FileSpec
 from pve_audit.forward.source import Position, SourceLine, remark
 from pve_audit.wire import Message
 
+# What may take more bytes in the message than in the file, so that its length has to be said.
+_ESCAPED = re.compile(rb"[\x00-\x1f\x7f-\xff]")
 KEEP_SECONDS = 3600
 SETTLE_SECONDS = 5.0
 # Files that are open at a time, and how many of them may be at their end.
@@ -266,17 +269,19 @@ class FileSource:
 
     def _line(self, file: LogFile, start: int, raw: bytes, cut: bool) -> SourceLine:
         inode, _colon, fingerprint = file.key.partition(":")
+        text = raw.removesuffix(b"\n").removesuffix(b"\r")
         params = {
             "file": self._spec.path if self._pattern is None else file.path,
             "inode": inode,
             "fingerprint": fingerprint,
             "offset": str(start),
             **({"cut": "true"} if cut else {}),
+            **({"length": str(len(raw))} if _ESCAPED.search(text) else {}),
         }
         message = Message(
             node=self._node,
             source=self.name,
-            text=raw.rstrip(b"\r\n").decode("utf-8", "backslashreplace"),
+            text=text.decode("utf-8", "backslashreplace"),
             micros=time.time_ns() // 1000,
             app=self._spec.tag or self.name,
             facility=FACILITY_LOCAL0,

@@ -25,6 +25,9 @@ from pve_audit.collector.gaps import find_gaps, report
 from pve_audit.collector.settings import Settings, SettingsError, parse
 from pve_audit.collector.streams import Stream
 from pve_audit.collector.tally import Tally
+from pve_audit.forward.file_source import FileSource
+from pve_audit.forward.settings import FileSpec
+from pve_audit.wire import encode
 from tests.forward.harness import PROGRAM
 from tests.unit.roles._programs.collector.conftest import LINE, entry, span
 
@@ -106,6 +109,13 @@ def moved(line: bytes, inode: int) -> bytes:
         ([span(0, "x", ' part="1/2"'), span(900, "y")], ["missing", "parts"]),
         ([span(0, "x", ' part="1/2"'), span(0, "y", ' part="2/2"'), span(900, "y")], ["missing"]),
         ([span(0, "x", ' part="1/2"'), span(0, "y", ' part="2/2"'), span(4, "y")], []),
+        # Escapes take more room here than in the file: the forwarder says how much it was, and can only say less.
+        ([span(0, "#011" * 9, ' length="10"'), span(10, "x")], []),
+        ([span(0, "#011" * 9, ' length="10"'), span(20, "x")], ["missing"]),
+        ([span(0, "#011" * 9, ' length="99"'), span(40, "x")], ["missing"]),
+        ([span(0, "#011" * 9, ' length="²"'), span(38, "x")], []),
+        ([*(span(0, "#011", f' length="3" part="{one}/2"') for one in (1, 2)), span(8, "x")], ["missing"]),
+        ([*(span(0, "#011", f' length="3" part="{one}/2"') for one in (1, 2)), span(3, "x")], []),
         # A beginning that nobody has seen before.
         ([entry(2)], ["begin"]),
         ([entry(1), entry(1, journal="bb")], ["new"]),
@@ -210,6 +220,44 @@ def test_a_flood_of_parts_journals_and_notes_is_bounded(monkeypatch: pytest.Monk
     assert splits.count == len(splits.waiting) == 100
     parts = [entry(number, more=f' part="{1 + number % 2}/99999"') for number in range(1, 1501)]
     assert len(json.dumps(tally_of(*parts))) < 100_000
+
+
+NASTY = [
+    b"\t" * 50,
+    b"\r\r",
+    b"\xff" * 70,
+    b"#011#011",
+    b"\\xff",
+    "gr\u00fcn".encode(),
+    b"a\rb" * 2000,
+    b"",
+    b"plain",
+    b"\x00" * 3000,
+]
+
+
+def sent(path: Path, frame: int = 2048) -> list[list[bytes]]:
+    """The lines of a file as the forwarder sends them, in pieces."""
+    source = FileSource(FileSpec("a", str(path)), "pve1", 0.0, path.with_name("a.done"))
+    source.open({}, {})
+    found = []
+    for _try in range(3 * len(NASTY)):
+        line = source.next(0.0)
+        found += [encode(line.message, frame)] if line is not None else []
+    source.close()
+    return found
+
+
+def test_a_line_that_is_lost_behind_escapes_is_seen(tmp_path: Path) -> None:
+    """The forwarder and the finder together, with each line left out once."""
+    path = tmp_path / "a.log"
+    path.write_bytes(b"first\n" + b"".join(line + b"\n" for line in NASTY) + b"last\r\nthe end\n")
+    lines = sent(path)
+    assert len(lines) == len(NASTY) + 3 and max(map(len, lines)) > 3
+    assert kinds(tally_of(*itertools.chain(*lines), source="a")) == []
+    for lost in range(1, len(lines) - 1):
+        rest = itertools.chain(*lines[:lost], *lines[lost + 1 :])
+        assert kinds(tally_of(*rest, source="a")) == ["missing"], lines[lost][0]
 
 
 def lay(settings: Settings, name: str, lines: list[bytes], source: str = "journal", node: str = "pve1") -> Path:
