@@ -185,3 +185,79 @@ def test_drift_names_what_differs_in_the_cluster_and_touches_nothing(ansible: An
     assert "mallory@pve" in "".join(found["PVA-IDN-03"])
     assert "alice@pve" in "".join(found["PVA-IDN-03"])
     assert cluster.user_config() == before
+
+
+SET_UP = """\
+user:root@pam:1:0::::::
+user:alice@pve:1:0::::::
+user:bob@pve:1:0::::::
+user:glass@pve:1:0::::::
+user:left@pve:1:0::::::
+user:jörg@pve:1:0::::::
+user:dora@ldap:1:0::::::
+user:Dora@ldap:1:0::::::
+group:admins:alice@pve,bob@pve,dora@ldap:Administrators:
+acl:1:/:@admins,glass@pve:Administrator:
+acl:1:/vms:jörg@pve:PVEVMAdmin:
+"""
+REALMS = """\
+pam: pam
+
+pve: pve
+
+ldap: ldap
+\tserver1 192.0.2.40
+\tbase_dn dc=lab
+\tuser_attr uid
+\tcase-sensitive 0
+"""
+
+
+@pytest.fixture
+def used(start_simulator: Start) -> Simulator:
+    """A cluster with people, one of whom has a name that Proxmox VE cannot change."""
+    return start_simulator(
+        tasks_per_node=0,
+        user_cfg=SET_UP,
+        domains_cfg=REALMS,
+        passwords={"root@pam": ROOT, "alice@pve": ALICE, "bob@pve": BOB, "glass@pve": GLASS},
+    )
+
+
+def declared(*people: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A declaration of these people besides alice."""
+    return {
+        "pve_audit_named_users_groups": DECLARED["pve_audit_named_users_groups"][:1],
+        "pve_audit_named_users_people": [{"id": "alice", "groups": ["admins"]}, *people],
+        "pve_audit_named_users_break_glass": DECLARED["pve_audit_named_users_break_glass"],
+        **{f"pve_audit_named_users_{name}": value for name, value in more.items()},
+    }
+
+
+IS_BOB = {"id": "bob", "groups": ["admins"]}
+
+
+def test_a_leaver_who_cannot_be_changed_holds_nobody_else_up(ansible: Ansible, used: Simulator) -> None:
+    leavers = [{"id": name, "state": "absent"} for name in ("jörg", "left")]
+    for _run in range(2):
+        played = play(ansible, used, "alice@pve", ALICE, declared(IS_BOB, *leavers))
+        assert played.status == 0, played.output
+        assert "use pveum user modify or pveum user delete on a node" in " ".join(played.output.split())
+    assert "left@pve" not in used.cluster.users.users and "j\u00f6rg@pve" in used.cluster.users.users
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        declared({"id": "dora", "realm": "ldap", "groups": ["admins"]}, shared_accounts=["root@pam", "bob@pve"]),
+        declared({"id": "ghost", "realm": "ldap", "groups": ["admins"]}, shared_accounts=["root@pam", "bob@pve"]),
+        declared({"id": "\u0430lice", "groups": ["admins"]}, shared_accounts=["root@pam", "bob@pve"]),
+        declared(IS_BOB, groups=[{"id": "admins", "roles": [{"path": "/access", "role": "NoAccess"}]}]),
+        declared({**IS_BOB, "email": "no mail"}, {"id": "new", "groups": ["admins"]}),
+    ],
+    ids=["a twin", "a ghost", "a look-alike", "no access", "a mistake that only Proxmox VE would find"],
+)
+def test_what_would_lock_out_changes_nothing(ansible: Ansible, used: Simulator, attempt: dict[str, Any]) -> None:
+    before = used.user_config()
+    assert play(ansible, used, "alice@pve", ALICE, attempt).status != 0
+    assert used.user_config() == before

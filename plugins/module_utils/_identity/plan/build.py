@@ -21,7 +21,7 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.plan.declarati
     read_declaration,
 )
 from ansible_collections.pve.audit.plugins.module_utils._identity.plan.mistakes import find_doubts, find_mistakes
-from ansible_collections.pve.audit.plugins.module_utils._identity.plan.stuck import set_apart
+from ansible_collections.pve.audit.plugins.module_utils._identity.plan.stuck import find_garbled, set_apart
 from ansible_collections.pve.audit.plugins.module_utils._identity.plan.users import plan_tokens, plan_users
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 
@@ -63,6 +63,7 @@ def plan_identity(identity: Mapping[str, Any], declaration: Mapping[str, Any], n
         plan_acl(wanted, identity),
         plan_tokens(wanted, identity, now),
         plan_realms(wanted, identity),
+        find_garbled(wanted, identity),
     )
     found = list(set_apart(planned, identity))
     changes = [item for item in found if not isinstance(item, Undeclared)]

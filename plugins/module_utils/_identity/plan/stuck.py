@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._identity.change import Change, Undeclared
+from ansible_collections.pve.audit.plugins.module_utils._identity.plan.declaration import Declaration
 from ansible_collections.pve.audit.plugins.module_utils._model.names import owner_of, unreachable
 
 
@@ -34,3 +35,16 @@ def _owner(item: Change) -> str | None:
         options = item["options"]
         return None if options["type"] == "group" else owner_of(str(options["ugid"]))
     return owner_of(str(item["id"])) if item["object"] in ("user", "token") else None
+
+
+def find_garbled(wanted: Declaration, identity: Mapping[str, Any]) -> Iterator[Undeclared]:
+    """Leavers and shared accounts that are there under a name of which the bytes were encoded twice.
+
+    Perl writes user.cfg as UTF-8 as soon as one name has a letter beyond Latin-1, and reads all of it as Latin-1.
+    """
+    existing = {row["userid"] for row in identity["users"]}
+    gone = [wish.userid for wish in wanted.users if wish.state == "absent"]
+    for name in dict.fromkeys((*gone, *wanted.shared_accounts)):
+        garbled = name.encode("utf-8", "replace").decode("latin-1")
+        if name not in existing and garbled in existing and (why := unreachable(garbled)):
+            yield Undeclared("user", garbled, f"The user {name} is there under a name that was encoded twice: {why}.")

@@ -589,3 +589,14 @@ def test_what_is_not_what_it_looks_like_is_a_warning() -> None:
         "people[0].lastname holds characters that hide or pass for others: it is 'Arch\\u200ber'",
         "people[0].comment holds characters that hide or pass for others: it is '\\u0430dmin'",
     ]
+
+
+@pytest.mark.parametrize(
+    "declaration", [{"people": [{"id": "j\u00f6rg", "state": "absent"}]}, {"shared_accounts": ["j\u00f6rg@pve"]}]
+)
+def test_a_leaver_whose_name_was_encoded_twice_is_told(declaration: Declared) -> None:
+    identity = copy.deepcopy(BASE)
+    identity["users"].append(user("j\u00c3\u00b6rg@pve"))
+    plan = plan_identity(identity, declaration, NOW)
+    told = [row["sentence"] for row in plan.undeclared if "encoded twice" in row["sentence"]]
+    assert len(told) == 1 and "use pveum user modify or pveum user delete on a node" in told[0] and not plan.changes
