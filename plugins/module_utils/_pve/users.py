@@ -210,14 +210,7 @@ def ensure_user(
         if change.changed and not check_mode:
             _check_deleted(api, userid)
         return change, {"user": {}}
-    step = password_step(user, wanted, now) if user else "keep"
-    if step == "try":
-        step = try_password(api, user, wanted["password"])
-    if step == "set" and api.uses_token:
-        raise InputError(
-            f"the password of {userid} cannot be changed with an API token, Proxmox VE wants a login for that: "
-            "use api_password, or update_password: on_create"
-        )
+    step = _password_step(api, user, wanted, now)
     _send(api, user, change, check_mode)
     if step == "set":
         change = _with_password(change, userid)
@@ -226,6 +219,19 @@ def ensure_user(
     elif step in _LEFT:
         change = replace(change, warnings=(*change.warnings, _LEFT[step].format(userid)))
     return change, {"user": change.after}
+
+
+def _password_step(api: ChangeApi, user: Mapping[str, Any], wanted: Mapping[str, Any], now: float) -> str:
+    """What becomes of the password. Raises InputError for a change that the credential cannot make."""
+    step = password_step(user, wanted, now) if user else "keep"
+    if step == "try":
+        step = try_password(api, user, wanted["password"])
+    if step == "set" and api.uses_token:
+        raise InputError(
+            f"the password of {wanted['userid']} cannot be changed with an API token, Proxmox VE wants a login for "
+            "that: use api_password, or update_password: on_create"
+        )
+    return step
 
 
 def _refuse_impossible(api: Api, user: Mapping[str, Any], change: Change, wanted: Mapping[str, Any]) -> None:

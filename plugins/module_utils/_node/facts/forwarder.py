@@ -81,16 +81,20 @@ def _problems_of(node: NodeSnapshot, pipeline: dict[str, Any]) -> Iterator[str]:
         error = (pipeline.get("last_error") or {}).get("message")
         yield f"the pipeline {name} has no connection to a collector" + (f": {error}" if error else "")
         return
-    for source, figures in sorted((pipeline.get("sources") or {}).items()):
-        why = figures.get("error") or "; ".join(
-            f"{one.get('path')} {one.get('why')}" for one in figures.get("refused") or []
-        )
-        if why:
+    sources: dict[str, Any] = pipeline.get("sources") or {}
+    for source, figures in sorted(sources.items()):
+        if why := _unread(figures):
             yield f"the forwarder cannot read the source {source}: {why}"
-    journal = (pipeline.get("sources") or {}).get("journal") or {}
+    journal = sources.get("journal") or {}
     waiting = _oldest_waiting(node, str(journal.get("cursor") or ""))
     if waiting is not None and node.now - waiting > BEHIND_SECONDS:
         yield f"the pipeline {name} is connected, and the journal since {utc(waiting)} was not acknowledged"
+
+
+def _unread(figures: dict[str, Any]) -> str:
+    """What of a source cannot be read, and why."""
+    refused = figures.get("refused") or []
+    return str(figures.get("error") or "; ".join(f"{one.get('path')} {one.get('why')}" for one in refused))
 
 
 def _oldest_waiting(node: NodeSnapshot, cursor: str) -> float | None:

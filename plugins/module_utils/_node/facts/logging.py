@@ -203,16 +203,9 @@ def tasks(node: NodeSnapshot) -> Part:
     ring_newest = next((line for line in ring if line), None)
     status = node.json("/run/pve-audit/preserve.json") or {}
     gaps = _json_lines(node.text(f"{ARCHIVE}/gaps.jsonl") or "")
-    up = node.up_seconds()
-    problems = []
-    if ring_newest is None and (up is None or up > LONGEST_EMPTY):
-        since = "" if up is None else f", and the node has been up for {up / DAY:.0f} days"
-        problems.append(f"the task index of Proxmox VE ({RING}/index) is empty or cannot be read{since}")
     failed = node.unit("pve-audit-preserve.service").get("Result") not in ("success", None, "")
-    if failed:
-        problems.append("the last run that preserves task records failed (journalctl -u pve-audit-preserve says why)")
     return available(
-        problems=problems,
+        problems=list(_task_problems(node, ring_newest is None, failed)),
         up_to_date=ring_newest is None or ring_newest == newest,
         newest_preserved=newest,
         newest_in_ring=ring_newest,
@@ -228,6 +221,15 @@ def tasks(node: NodeSnapshot) -> Part:
         timer_active=node.unit("pve-audit-preserve.timer").get("ActiveState") == "active",
         last_run_failed=failed,
     )
+
+
+def _task_problems(node: NodeSnapshot, empty: bool, failed: bool) -> Iterator[str]:
+    up = node.up_seconds()
+    if empty and (up is None or up > LONGEST_EMPTY):
+        since = "" if up is None else f", and the node has been up for {up / DAY:.0f} days"
+        yield f"the task index of Proxmox VE ({RING}/index) is empty or cannot be read{since}"
+    if failed:
+        yield "the last run that preserves task records failed (journalctl -u pve-audit-preserve says why)"
 
 
 def _last_line(node: NodeSnapshot, name: str) -> str | None:

@@ -170,18 +170,19 @@ def _refused(settings: Settings, options: argparse.Namespace) -> tuple[int, dict
     found = refused.refusals(pairs or refused.journal_messages(settings.unit, options.since))
     rejected, damaged = refused.rejected_lines(Path(settings.rejected), since)
     result = {**refused.summary(found, rejected, settings.ports), "damaged": damaged}
-    sentences = []
-    for one in result["refused"]:
-        names = f" showing a certificate of {', '.join(one['names'])}" if one["names"] else ""
-        where = f" port {one['port']}" if one["port"] else ""
-        who = f"{one['count']} connections ({one['protocol']}{where}) from {one['address'] or 'several'}{names}"
-        sentences.append(f"{WARNING}{who}: {one['reason']}")
+    sentences = [f"{WARNING}{_connections(one)}: {one['reason']}" for one in result["refused"]]
     sentences += [
         f"{WARNING}{one['lines']} lines of the peer {one['peer'] or '?'} at {one['address']}: {one['reason']}"
         for one in rejected
     ]
     sentences += [f"{ERROR}{text}" for text in damaged]
     return (1 if sentences else 0), result, sentences or ["nobody was refused"]
+
+
+def _connections(one: dict[str, Any]) -> str:
+    names = f" showing a certificate of {', '.join(one['names'])}" if one["names"] else ""
+    where = f" port {one['port']}" if one["port"] else ""
+    return f"{one['count']} connections ({one['protocol']}{where}) from {one['address'] or 'several'}{names}"
 
 
 def _silence(settings: Settings, options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:

@@ -51,9 +51,7 @@ def retain(settings: Settings, now: float, clocks: Clocks, days: int | None = No
     kept = settings.retention_days if days is None else days
     if kept < settings.retention_minimum_days:
         raise RetainError(f"{kept} days are less than the minimum of {settings.retention_minimum_days} days")
-    manifest = Manifest.read(settings.manifest, settings.head)
-    if manifest.problems:
-        raise RetainError(f"the manifest is damaged, nothing is deleted: {manifest.problems[0]}")
+    manifest = _undamaged(settings)
     _finish_deletions(settings, manifest.entries)
     today = datetime.fromtimestamp(now, UTC).date()
     due = due_entries(manifest.entries, today, kept, settings.retention_kept_days)
@@ -62,18 +60,24 @@ def retain(settings: Settings, now: float, clocks: Clocks, days: int | None = No
         _check_clock(manifest.entries, now, clocks)
     due_days = sorted({entry["day"] for entry in due})
     chosen, waiting = due_days[: settings.retention_days_per_run], due_days[settings.retention_days_per_run :]
-    result = Retained([], [path.name for path in lists], waiting)
-    for entry in due:
-        if entry["day"] not in chosen:
-            continue
-        if not dry_run:
-            _delete(settings, manifest, entry, now, kept)
-        told = {"file": entry["file"], "day": entry["day"], "sha256": entry["sha256"], "deleted": not dry_run}
-        result.files.append(told)
+    going = [entry for entry in due if entry["day"] in chosen]
     if not dry_run:
+        for entry in going:
+            _delete(settings, manifest, entry, now, kept)
         for path in lists:
             path.unlink(missing_ok=True)
-    return result
+    return Retained([_told(entry, not dry_run) for entry in going], [path.name for path in lists], waiting)
+
+
+def _told(entry: Entry, deleted: bool) -> dict[str, Any]:
+    return {**{name: entry[name] for name in ("file", "day", "sha256")}, "deleted": deleted}
+
+
+def _undamaged(settings: Settings) -> Manifest:
+    manifest = Manifest.read(settings.manifest, settings.head)
+    if manifest.problems:
+        raise RetainError(f"the manifest is damaged, nothing is deleted: {manifest.problems[0]}")
+    return manifest
 
 
 def due_entries(entries: list[Entry], today: date, kept: int, newest: int) -> list[Entry]:
@@ -106,6 +110,10 @@ def _check_clock(entries: list[Entry], now: float, clocks: Clocks) -> None:
         raise RetainError(
             f"the newest closed day is {newest or 'none'} and today is {today}: is the clock right? Nothing is deleted"
         )
+    _check_nodes(now, clocks)
+
+
+def _check_nodes(now: float, clocks: Clocks) -> None:
     agree = [node for node, clock in clocks.items() if clock is not None and abs(now - clock) <= CLOCK_SECONDS]
     if 2 * len(agree) <= len(clocks) or not clocks:
         said = {node: "no time" if clock is None else _say(clock) for node, clock in sorted(clocks.items())}

@@ -238,16 +238,19 @@ class FileSource:
             read = file.at_end() and self._acknowledged[key] == file.offset
             file.ended = read and file.modified < newest
             grows = number >= spare and file.modified >= min(newest, limit) and not file.given_up
-            if not read or (key in present and grows):
-                continue
-            rest = file.take_rest()
-            if rest is not None:
-                self._waiting.append(self._line(file, *rest))
-                continue
-            if key in present:
-                self._done.add(file.path, Done(_fingerprint(key), file.offset, file.size, file.modified))
-            self._files.pop(key).close()
-            del self._acknowledged[key]
+            if read and not (key in present and grows):
+                self._end(key, file, key in present)
+
+    def _end(self, key: str, file: LogFile, present: bool) -> None:
+        """Send a last line without a break, or close the file; what is still there is remembered as done."""
+        rest = file.take_rest()
+        if rest is not None:
+            self._waiting.append(self._line(file, *rest))
+            return
+        if present:
+            self._done.add(file.path, Done(_fingerprint(key), file.offset, file.size, file.modified))
+        self._files.pop(key).close()
+        del self._acknowledged[key]
 
     def _miss(self, there: set[str]) -> None:
         """Forget positions of files that are nowhere; speak of those that were not read to their end, once."""

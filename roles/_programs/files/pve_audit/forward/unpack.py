@@ -106,20 +106,24 @@ class LogBytes:
 
     def _unpack(self, size: int) -> bytes:
         while self._engine is not None:
-            rest = self._engine.unused_data if self._engine.eof else b""
             ended = self._engine.eof
-            more = rest or (os.read(self._handle, CHUNK) if ended or self._engine.needs_input else b"")
+            more = self._more(self._engine)
             if ended:
                 # Zeros may follow, and another member.
-                if not more:
+                more = more.lstrip(b"\0")
+                if self._make is None or not more:
                     return b""
-                if self._make is None or not more.strip(b"\0"):
-                    return b""
-                self._engine, more = self._make(), more.lstrip(b"\0")
+                self._engine = self._make()
             data = self._engine.decompress(more, size)
             if data or (not more and self._engine.needs_input):
                 return data
         return b""
+
+    def _more(self, engine: _Unpacker) -> bytes:
+        """Packed bytes: what a member that ended left, or what the file has where more is needed."""
+        if engine.eof and engine.unused_data:
+            return engine.unused_data
+        return os.read(self._handle, CHUNK) if engine.eof or engine.needs_input else b""
 
     def skip(self, offset: int) -> None:
         """Go to this offset of the (unpacked) bytes, from the start."""
