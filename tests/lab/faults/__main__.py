@@ -19,22 +19,21 @@ from pathlib import Path
 
 from tests.lab.faults import intruders, rotation
 from tests.lab.faults.cases import CASES, Outcome, play
+from tests.lab.faults.deliveries import DELIVERIES, INSTALL
 from tests.lab.faults.report import failures, markdown
 from tests.lab.faults.rig import Rig
 from tests.lab.hosts import lab as actions
 from tests.lab.hosts.errors import LabError
 from tests.lab.hosts.layout import find_lab
 
-PACKAGES = "rsyslog rsyslog-relp rsyslog-openssl"
-
 
 def main() -> int:
     """Returns the exit status."""
     options = _options()
-    rig = Rig(find_lab())
+    rig = Rig(find_lab(), DELIVERIES[options.delivery])
     try:
         actions.up(rig.lab)
-        prepare(rig, options.delivery, options.no_harden)
+        prepare(rig, options.no_harden)
         outcomes = [_told(name, partial(play, rig, name, options.messages)) for name in _chosen(options.case)]
         tried: list[intruders.Attempt] = []
         if options.delivery == "acknowledged" and not options.case:
@@ -55,18 +54,20 @@ def main() -> int:
     return 1 if wrong and options.delivery == "acknowledged" else 0
 
 
-def prepare(rig: Rig, delivery: str, ready: bool) -> None:
-    """Harden the hosts with this kind of delivery."""
-    if delivery == "queued":
-        rig.forwarder = "rsyslog.service"
-        rig.on_nodes(
-            f"apt-get -q update >/dev/null && apt-get -q install --yes --no-install-recommends {PACKAGES} >/dev/null"
-        )
-    if ready:
-        return
-    start = time.monotonic()
-    rig.playbook("harden", "-e", f"pve_audit_node_logging_remote_syslog_delivery={delivery}")
-    print(f"hardened in {time.monotonic() - start:.0f} s", flush=True)
+def prepare(rig: Rig, ready: bool) -> None:
+    """Harden the hosts, and set up their kind of delivery."""
+    delivery = rig.delivery
+    if delivery.packages:
+        rig.on_nodes(INSTALL.format(delivery.packages))
+    if not ready:
+        start = time.monotonic()
+        rig.playbook("harden", "-e", f"pve_audit_node_logging_remote_syslog_delivery={delivery.role}")
+        print(f"hardened in {time.monotonic() - start:.0f} s", flush=True)
+    if delivery.setup_collector:
+        rig.run(rig.collector, INSTALL.format(delivery.packages))
+        rig.run(rig.collector, delivery.setup_collector)
+    if delivery.setup_node:
+        rig.on_nodes(delivery.setup_node)
 
 
 def _told(name: str, action: Callable[[], Outcome]) -> Outcome:
@@ -103,7 +104,7 @@ def _insert(page: Path, delivery: str, text: str) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=20_000, help="from each node in each case")
-    parser.add_argument("--delivery", choices=("acknowledged", "queued"), default="acknowledged")
+    parser.add_argument("--delivery", choices=tuple(DELIVERIES), default="acknowledged")
     parser.add_argument("--case", action="append", default=[], help="only cases whose name contains this")
     parser.add_argument("--no-harden", action="store_true", help="the hosts are hardened already")
     parser.add_argument("--output", help="put the tables into this Markdown file")

@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.lab.faults.rig import RECEIVER, Counts, Rig
+from tests.lab.faults.rig import Counts, Rig
 
 PATIENCE = (
     100.0  # seconds without news after which what is missing counts as lost; longer than the forwarder's back-off
 )
 RATE = 2500.0
-STATE = "/var/lib/pve-audit"
 
 
 @dataclass
@@ -75,15 +74,17 @@ def burst(run: Run) -> None:
 
 def collector_stopped(run: Run) -> None:
     with run.sending():
-        run.rig.run(run.rig.collector, f"systemctl stop {RECEIVER}")
-    run.rig.run(run.rig.collector, f"systemctl start {RECEIVER}")
+        run.rig.stop_receiver()
+    run.rig.start_receiver()
 
 
 def collector_killed(run: Run) -> None:
     with run.sending():
         # With all its processes, twice: whatever it had acknowledged and not written is gone.
-        run.rig.run(run.rig.collector, f"systemctl kill --signal=KILL {RECEIVER}; sleep 2; systemctl start {RECEIVER}")
-        run.rig.run(run.rig.collector, f"systemctl kill --signal=KILL {RECEIVER}; sleep 1; systemctl start {RECEIVER}")
+        unit = run.rig.receiver
+        for seconds in (2, 1):
+            kill = f"systemctl kill --signal=KILL {unit}; sleep {seconds}; systemctl start {unit}"
+            run.rig.run(run.rig.collector, kill)
 
 
 def forwarder_killed(run: Run) -> None:
@@ -95,19 +96,19 @@ def forwarder_killed(run: Run) -> None:
 
 def forwarder_restarted_in_an_outage(run: Run) -> None:
     with run.sending():
-        run.rig.run(run.rig.collector, f"systemctl stop {RECEIVER}")
+        run.rig.stop_receiver()
         run.rig.on_nodes(f"systemctl restart {run.rig.forwarder}")
-    run.rig.run(run.rig.collector, f"systemctl start {RECEIVER}")
+    run.rig.start_receiver()
 
 
 def node_rebooted_in_an_outage(run: Run) -> None:
     first, second = run.halves
-    run.rig.run(run.rig.collector, f"systemctl stop {RECEIVER}")
+    run.rig.stop_receiver()
     run.send(first)
     for node in run.rig.nodes:
         run.rig.reboot(node)
     run.send(second)
-    run.rig.run(run.rig.collector, f"systemctl start {RECEIVER}")
+    run.rig.start_receiver()
 
 
 def link_down(run: Run) -> None:
@@ -120,9 +121,17 @@ def link_down(run: Run) -> None:
 
 
 def disk_full(run: Run) -> None:
+    """Where nothing is queued, the disk of the archive is full instead."""
+    if run.rig.delivery.queue:
+        queue_full(run)
+    else:
+        archive_full(run)
+
+
+def queue_full(run: Run) -> None:
     """The disk with the forwarder's state (or rsyslog's queue) is full through an outage and a kill -9."""
     rig = run.rig
-    where = f"{STATE}/forward" if "forward" in rig.forwarder else f"{STATE}/queue"
+    where = rig.delivery.queue
     small = (
         f"systemctl stop {rig.forwarder}; mkdir -p {where}; cp -a {where} /var/tmp/state-copy;"
         f" mount -t tmpfs -o size=1m,mode=0700 small {where}; cp -a /var/tmp/state-copy/. {where}/;"
@@ -132,10 +141,10 @@ def disk_full(run: Run) -> None:
     rig.on_nodes(f"! head -c 65536 /dev/zero >{where}/probe 2>/dev/null; rm -f {where}/probe")  # it really is full
     first, second = run.halves
     run.send(first)
-    rig.run(rig.collector, f"systemctl stop {RECEIVER}")
+    rig.stop_receiver()
     rig.on_nodes(f"systemctl kill --signal=KILL {rig.forwarder}; sleep 1; systemctl start {rig.forwarder}")
     run.send(second)
-    rig.run(rig.collector, f"systemctl start {RECEIVER}")
+    rig.start_receiver()
     run.rig.settle(run.mark, run.messages, 45)
     # Somebody makes room.
     rig.on_nodes(
@@ -143,6 +152,21 @@ def disk_full(run: Run) -> None:
         f" cp -a {where} /var/tmp/state-copy; umount {where}; cp -a /var/tmp/state-copy/. {where}/;"
         f" rm -rf /var/tmp/state-copy; systemctl start {rig.forwarder}"
     )
+
+
+def archive_full(run: Run) -> None:
+    """The disk of the archive is full for a while."""
+    rig = run.rig
+    filler = f"{rig.delivery.archive}/filler"
+    rig.run(rig.collector, f"head -c 1G /dev/zero >{filler} 2>/dev/null || true")
+    first, second = run.halves
+    run.send(first)
+    rig.on_nodes(f"systemctl kill --signal=KILL {rig.forwarder}; sleep 1; systemctl start {rig.forwarder}")
+    run.send(second)
+    rig.settle(run.mark, run.messages, 45)
+    arrived = sum(one["distinct"] for one in rig.count(run.mark).values())
+    run.notes.append(f"there is no queue: the disk of the archive instead; {arrived:,} arrived meanwhile")
+    rig.run(rig.collector, f"rm -f {filler}")
 
 
 def certificate_expired(run: Run) -> None:
@@ -162,14 +186,14 @@ def certificate_expired(run: Run) -> None:
         rig.put(node, "/etc/pve-audit/tls/cert.pem", rig.run(rig.collector, sign))
     # A connection that is up stays up: the certificate counts from the next one on.
     since = rig.run(rig.collector, "date -u +'%Y-%m-%d %H:%M:%S'").strip()
-    rig.run(rig.collector, f"systemctl restart {RECEIVER}")
+    rig.run(rig.collector, f"systemctl restart {rig.receiver}")
     rig.on_nodes(f"systemctl restart {rig.forwarder}")
     run.send(first)
     time.sleep(3)
     early = rig.count(run.mark)
     arrived = sum(one["distinct"] for one in early.values())
-    told = sorted({str(one["reason"]) for one in rig.refused(since)})
-    run.notes.append(f"{arrived} arrived meanwhile; the collector reports: {', '.join(told)}")
+    told = rig.reasons(since)
+    run.notes.append(f"{arrived} arrived meanwhile; the collector reports: {', '.join(told) or 'nothing'}")
     if arrived or not told:
         run.wrong.append("an expired certificate was let in, or turned away without a word")
     run.send(second)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.lab.faults.deliveries import ARCHIVE, DELIVERIES, Delivery
 from tests.lab.hosts import access, network
 from tests.lab.hosts import lab as actions
 from tests.lab.hosts.errors import LabError
@@ -22,7 +23,6 @@ from tests.lab.hosts.layout import HOSTS, ROOT, Host, Lab
 
 COUNTER = Path(__file__).with_name("count.py")
 EXTRA = ROOT / "extensions" / "molecule" / "inventory.yml"
-RECEIVER = "pve-audit-collector.service"
 NO_CONNECTION = "Connection closed by UNKNOWN"  # by the proxy command, before the command could begin
 Counts = dict[str, dict[str, int]]
 
@@ -41,12 +41,22 @@ def inventories(lab: Lab) -> list[str]:
 
 @dataclass
 class Rig:
-    """`forwarder` is the unit on the nodes that sends: ours, or rsyslog with delivery queued."""
+    """The hosts, and the delivery that is measured on them."""
 
     lab: Lab
-    forwarder: str = "pve-audit-forward.service"
+    delivery: Delivery = DELIVERIES["acknowledged"]
     nodes: list[Host] = field(default_factory=lambda: [host for host in HOSTS if host.is_node])
     collector: Host = field(default_factory=lambda: next(host for host in HOSTS if not host.is_node))
+
+    @property
+    def forwarder(self) -> str:
+        """The unit on the nodes that sends."""
+        return self.delivery.forwarder
+
+    @property
+    def receiver(self) -> str:
+        """The unit on the collector."""
+        return self.delivery.receiver
 
     def run(self, host: Host, command: str, timeout: float = 120) -> str:
         """The output of a shell command as root; tried again where the connection did not come about.
@@ -97,7 +107,7 @@ class Rig:
 
     def count(self, mark: str, source: str = "journal") -> Counts:
         """What the archive has of a mark."""
-        command = access.ssh(self.lab, self.collector, f"python3 - {mark} {source} /var/log/pve-audit-archive")
+        command = access.ssh(self.lab, self.collector, f"python3 - {mark} {source} {self.delivery.archive}")
         done = subprocess.run(command, input=COUNTER.read_text(), capture_output=True, text=True, timeout=300)
         if done.returncode:
             raise LabError(f"the archive could not be counted: {done.stderr.strip()[-300:]}")
@@ -115,6 +125,13 @@ class Rig:
                 last, moved = found, time.monotonic()
         return last
 
+    def reasons(self, since: str) -> list[str]:
+        """Why somebody was turned away since then, in the words of the receiver."""
+        if self.delivery.archive == ARCHIVE:
+            return sorted({str(one["reason"]) for one in self.refused(since)})
+        said = self.run(self.collector, f"journalctl -u {self.receiver} --since='{since} UTC' -o cat")
+        return sorted({line.strip() for line in said.splitlines() if "certificate" in line.lower()})
+
     def refused(self, since: str) -> list[dict[str, object]]:
         """Who was turned away since then (`YYYY-MM-DD HH:MM:SS`, UTC), as `pve-audit-refused` says: address, reason."""
         text = self.run(self.collector, f"pve-audit-refused --json '--since={since} UTC' || true")
@@ -125,6 +142,12 @@ class Rig:
         """How many of the messages each node's own journal holds."""
         command = f"journalctl --sync; journalctl -t pvedaemon -o cat | grep -o '{mark}-[0-9]*' | sort -u | wc -l"
         return {node.name: int(self.run(node, command)) for node in self.nodes}
+
+    def stop_receiver(self) -> None:
+        self.run(self.collector, f"systemctl stop {self.receiver}")
+
+    def start_receiver(self) -> None:
+        self.run(self.collector, f"systemctl start {self.receiver}")
 
     def link(self, host: Host, state: str) -> None:
         """Pull or plug the cable."""

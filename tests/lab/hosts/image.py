@@ -27,7 +27,7 @@ PACKAGES = (
 # What roles may install, from a repository inside the image: the hosts have no way out.
 REPOSITORY = (
     "acl auditd gnutls-bin netcat-openbsd openssl python3-cryptography rsyslog rsyslog-gnutls rsyslog-openssl "
-    "rsyslog-relp xz-utils zstd"
+    "rsyslog-relp systemd-journal-remote xz-utils zstd"
 ).split()
 HOOK = Path(__file__).parent / "image.sh"
 

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from tests.lab.faults.count import count, origin_of
+from tests.lab.faults.count import count, origin_of, origin_of_entry
 
 HEAD = '<30>1 2026-11-23T23:36:39.374642Z node1 pvedaemon 1696 journal [pveaudit@32473 node="node1" source="journal"'
 
@@ -32,6 +34,24 @@ def line(number: int, origin: str) -> str:
 )
 def test_count(lines: list[str], expected: tuple[int, ...]) -> None:
     assert tuple(count(lines, "mark").values()) == expected
+
+
+def entry(number: int, cursor: str) -> str:
+    """An entry of a received journal, as journalctl shows it."""
+    return json.dumps({"__CURSOR": cursor, "MESSAGE": f"mark-{number:06d}"})
+
+
+@pytest.mark.parametrize(
+    ("cursors", "expected"),
+    [
+        (["s=1;i=1;b=1;m=1;t=1;x=1", "s=1;i=2;b=1;m=1;t=1;x=1"], (1, 2, 1, 0)),
+        (["s=1;i=1;b=1;m=1;t=1;x=1", "s=2;i=1;b=1;m=2;t=1;x=1"], (1, 2, 0, 1)),
+    ],
+)
+def test_count_of_received_entries(cursors: list[str], expected: tuple[int, ...]) -> None:
+    """The collector numbers an entry anew each time that it arrives."""
+    entries = [entry(1, cursor) for cursor in cursors]
+    assert tuple(count(entries, "mark", origin_of_entry).values()) == expected
 
 
 def test_an_origin_is_not_read_from_the_message() -> None:
