@@ -74,6 +74,25 @@ def test_no_name_is_used_twice() -> None:
     assert len(names) == len(set(names))
 
 
+def inclusions(file: Path) -> Iterator[tuple[str, bool]]:
+    """The files that a tasks file includes, and whether it does so in a loop."""
+    for task in tasks_of(yaml.load(file.read_text(encoding="utf-8"), Loader)):
+        found = next((task[key] for key in task if key.endswith(("include_tasks", "import_tasks"))), None)
+        if found is not None:
+            yield (found["file"] if isinstance(found, dict) else found), "loop" in task
+
+
+@pytest.mark.parametrize("role", HARDENING)
+def test_no_result_takes_the_place_of_another(role: str) -> None:
+    """A file that is included twice, or in a loop, registers its results under the same names each time."""
+    for file in sorted((ROLES / role / "tasks").glob("*.yml")):
+        if file.name.startswith("api"):
+            continue
+        names = [name for name, _loop in inclusions(file) if "{{" not in name]
+        assert len(names) == len(set(names)), file
+        assert not [name for name, loop in inclusions(file) if loop], file
+
+
 def test_only_reading_tasks_are_run_in_check_mode() -> None:
     """`check_mode: false` in a role would touch a host during the drift check unless it only reads."""
     for role, file, task in cases():
