@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import Any, TypeAlias
+from typing import Any, Union
 
 from ansible_collections.pve.audit.plugins.module_utils._classify.action import Action
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import EventIds
 
-Item: TypeAlias = "str | Mapping[str, Any]"
+Item = Union[str, Mapping[str, Any]]  # noqa: UP007 - the sanity tests read no | of types here
 
 
 @dataclass

@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 EXAMPLES = 20
@@ -57,7 +57,7 @@ class Split:
     def lost(self) -> list[str]:
         """The first parts that did not come, as `2/3`."""
         numbers = (number for number in range(1, self.total + 1) if number not in self.parts)
-        return [f"{number}/{self.total}" for number, _ in zip(numbers, range(EXAMPLES), strict=False)]
+        return [f"{number}/{self.total}" for number in islice(numbers, EXAMPLES)]
 
 
 @dataclass(slots=True)
@@ -160,5 +160,6 @@ class Splits:
     def spare(self, most: int = MOST_PARTS) -> Iterator[tuple[Key, int, Split]]:
         """Take out the oldest lines until no more than `most` parts wait."""
         while self.count > most or len(self.waiting) > most or (most == 0 and self.waiting):
-            key, place = next(iter(self.waiting))
-            yield key, place, self._pop(key, place)
+            (key, place), split = self.waiting.popitem(last=False)
+            self.count -= len(split.parts)
+            yield key, place, split
