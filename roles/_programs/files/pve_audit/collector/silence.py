@@ -186,8 +186,10 @@ def _judge_beat(settings: Settings, node: str, memory: Memory, beat: Beat) -> It
         yield _finding(node, HEARTBEAT, BEHIND, f"its forwarder is {_span(beat.behind)} behind")
     for source in beat.broken:
         yield _finding(node, source, BROKEN, f"its forwarder cannot read the source {source}")
+    told = memory.received.get(HEARTBEAT, float("inf"))
     for source in beat.missing:
-        if source in memory.received:
+        # A line that came after the heartbeat shows that the file is there by now.
+        if memory.received.get(source, told) < told:
             yield _finding(node, source, BROKEN, f"the file of the source {source} is gone")
     if beat.offset is not None and abs(beat.offset) > CLOCK_SECONDS:
         way = "ahead" if beat.offset > 0 else "behind"
