@@ -68,6 +68,7 @@ CASES: list[tuple[str, list[dict[str, Any]], list[tuple[str, str]]]] = [
     ("a little behind", [{"behind": "60"}], []),
     ("a pipe for a file", [{"broken": "access.log,tasks"}], [("access.log", "broken"), ("tasks", "broken")]),
     ("a file that never was", [{"missing": "proof"}], []),
+    ("a file that came after the heartbeat", [{"missing": "proof", "ago": 50}, {"source": "proof", "ago": 5}], []),
     (
         "a file that is gone",
         [{"missing": "access.log"}, {"source": "access.log", "ago": 900}],
