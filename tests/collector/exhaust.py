@@ -13,11 +13,12 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
 
-from tests.collector.conftest import ROLE, new_collector
+from tests.collector.conftest import ROLE, Collector, new_collector
 from tests.collector.relp import Relp
 from tests.collector.test_receiver import line
 
@@ -25,10 +26,10 @@ LIMIT = 16
 RATE = 6000
 
 
-def rules(ports: list[int]) -> str:
+def rules(ports: list[int], allowed: Sequence[str] = ()) -> str:
     """The role's table for these ports."""
     prefix = "pve_audit_log_collector_"
-    values = {"max_connections": LIMIT, "max_new_per_minute": RATE, "used_ports": ports}
+    values = {"max_connections": LIMIT, "max_new_per_minute": RATE, "used_ports": ports, "allowed_networks": allowed}
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
     text = (ROLE / "templates" / "collector.nft.j2").read_text(encoding="utf-8")
     return environment.from_string(text).render({prefix + name: value for name, value in values.items()}) + "\n"
@@ -48,6 +49,17 @@ def opened(port: int, tries: int) -> list[socket.socket]:
         else:
             found.append(one)
     return found
+
+
+def strangers(base: Path, collector: Collector, pki: Path, nft: str) -> dict[str, int]:
+    """What becomes of an address that is not allowed, and of one that is."""
+    table = base / "allowed.nft"
+    table.write_text(rules(sorted(collector.ports.values()), ["127.0.0.2/31", "2001:db8::/32"]))
+    subprocess.run([nft, "-f", table], check=True)
+    port = collector.ports["relp-pve2"]
+    let_in = len(opened(port, 3))
+    Relp(port, pki, "pve2", source="127.0.0.2").log(line(1, "pve2"))
+    return {"strangers": let_in, "allowed": len(collector.lines("pve2"))}
 
 
 def main() -> None:
@@ -70,7 +82,9 @@ def main() -> None:
         end = time.monotonic() + 30
         while not (again := opened(port, 1)) and time.monotonic() < end:  # until the collector has closed its ends
             time.sleep(0.2)
-        print(json.dumps({"held": len(held), "lines": lines, "again": bool(again)}))
+        print(
+            json.dumps({"held": len(held), "lines": lines, "again": bool(again)} | strangers(base, collector, pki, nft))
+        )
     finally:
         collector.stop()
 

@@ -122,4 +122,32 @@ def test_connections_without_end_leave_the_nodes_theirs(tmp_path: Path, pki: Pat
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=root)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {"held": 16, "lines": 1, "again": True}
+    assert json.loads(done.stdout) == {"held": 16, "lines": 1, "again": True, "strangers": 0, "allowed": 1}
+
+
+def test_connections_that_say_nothing_are_closed_and_the_node_stays(tmp_path: Path, pki: Path) -> None:
+    if RSYSLOGD is None or os.geteuid() != 0 or shutil.which("ss") is None:
+        pytest.skip("NOT TESTED: needs root, ss, and rsyslog with RELP and TLS")
+    collector = new_collector(tmp_path, pki)
+    port = collector.ports["relp-pve1"]
+    collector.more = {"ports": {str(port): "pve1"}}
+    collector.write()
+    collector.start()
+    try:
+        node = Relp(port, pki, "pve1")
+        silent = [connect(port, None, "") for _ in range(3)]
+        silent[0].sendall(b"\x16\x03\x01\x02\x00\x01\x00")  # the head of a hello that never comes
+        command = [*collector.tool.split(), "handshakes", "--seconds=1", "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        closed = json.loads(done.stdout)["closed"]
+        assert {one["peer_port"] for one in closed} == {one.getsockname()[1] for one in silent}
+        assert {(one["port"], one["address"]) for one in closed} == {(port, "127.0.0.1")}
+        for one in silent:
+            with pytest.raises(OSError):  # the kernel says at once that it is gone
+                one.recv(1)
+                raise ConnectionResetError("an orderly end is an end, too")
+        node.log(line(1))
+        assert len(collector.lines("pve1")) == 1
+    finally:
+        collector.stop()

@@ -50,7 +50,7 @@ def main() -> int:
         _insert(Path(options.output), options.delivery, text)
     if options.json:
         Path(options.json).write_text(json.dumps([*map(asdict, outcomes), *map(asdict, tried)], indent=2) + "\n")
-    print("\n".join(wrong) or "nothing was lost, and nobody got in")
+    print("\n".join(wrong) or f"nothing was lost{', and nobody got in' if tried else '; intruders were not tried'}")
     return 1 if wrong and options.delivery == "acknowledged" else 0
 
 

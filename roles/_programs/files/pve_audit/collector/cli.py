@@ -11,6 +11,7 @@ import json
 import sys
 import syslog
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
@@ -18,7 +19,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from pve_audit.collector import check, close, disk, gaps, refused, retain, room, silence, writer
+from pve_audit.collector import check, close, disk, gaps, handshakes, refused, retain, room, silence, writer
 from pve_audit.collector.clocks import node_clocks
 from pve_audit.collector.manifest import ManifestError
 from pve_audit.collector.settings import DEFAULT_PATH, Settings, SettingsError, load
@@ -28,6 +29,7 @@ from pve_audit.wire import format_seconds
 
 Command = Callable[[Settings, argparse.Namespace], tuple[int, dict[str, Any], list[str]]]
 # Prefixes by which systemd gives a line its priority in the journal (sd-daemon(3)).
+_MOST_ADDRESSES = 20
 CRITICAL, ERROR, WARNING = "<2>", "<3>", "<4>"
 
 
@@ -196,6 +198,18 @@ def _silence(settings: Settings, options: argparse.Namespace) -> tuple[int, dict
     return (0 if result["ok"] else 1), result, sentences or ["no node is silent"]
 
 
+def _handshakes(settings: Settings, options: argparse.Namespace) -> tuple[int, dict[str, Any], list[str]]:
+    closed = handshakes.close_idle(settings.ports, options.seconds)
+    counts = Counter(one.address for one in closed)
+    sentences = [
+        f"{WARNING}{count} connections from {address} were closed: no hello within {options.seconds:g} s"
+        for address, count in counts.most_common(_MOST_ADDRESSES)
+    ]
+    if len(counts) > _MOST_ADDRESSES:
+        sentences.append(f"{WARNING}and those from {len(counts) - _MOST_ADDRESSES} more addresses")
+    return 0, {"closed": [asdict(one) for one in closed]}, sentences or ["no connection was idle before its hello"]
+
+
 _COMMANDS: dict[str, Command] = {
     "protect": _protect,
     "close-day": _close_day,
@@ -205,6 +219,7 @@ _COMMANDS: dict[str, Command] = {
     "gaps": _gaps,
     "holes": _gaps,  # its former name
     "refused": _refused,
+    "handshakes": _handshakes,
     "silence": _silence,
 }
 
@@ -262,6 +277,8 @@ def _parser() -> argparse.ArgumentParser:
     quiet.add_argument(
         "--accept", action="append", default=[], metavar="NODE", help="a forwarder that began anew is known from now on"
     )
+    idle = command("handshakes", "close connections that do not come to their certificate")
+    idle.add_argument("--seconds", type=float, default=20.0, help="how long a connection may say nothing")
     tried = command("refused", "who was not let in")
     tried.add_argument(
         "--since", default="-7d", type=_moment, help="for instance --since=-1h, or a date with or without a time"
