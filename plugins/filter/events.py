@@ -112,7 +112,7 @@ _value:
         action: guest.destroy
         category: [configuration]
         outcome: success
-      user: {id: dario@pve, name: dario, domain: pve}
+      user: {id: dario@pve, account: dario@pve, name: dario, domain: pve}
       host: {name: pve1}
       pve: {task_type: qmdestroy, status: OK, state: ok, vmid: 501, object: "501", severity: critical}
 """

@@ -47,7 +47,7 @@ options:
     type: str
     required: true
   group_by:
-    description: Fields that tell groups apart, for example V(user.id); each group is judged on its own. None means
+    description: Fields that tell groups apart, for example V(user.account); each group is judged on its own. None means
       all together.
     type: list
     elements: str
@@ -64,7 +64,8 @@ options:
     description: Keep only events with this outcome (V(success), V(failure), V(unknown)), or one of a list.
     type: raw
 notes:
-  - C(user.name) is the account (V(iac)), C(user.id) the account with realm and API token (V(iac@pve!janitor)).
+  - C(user.account) is the person with all API tokens (V(iac@pve)), C(user.id) tells the tokens apart (V(iac@pve!janitor)),
+    C(user.name) (V(iac)) is one name for accounts of several realms.
 seealso:
   - plugin: pve.audit.anomalies
     plugin_type: filter
@@ -75,7 +76,7 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: >-
       {{ tasks | pve.audit.events
-         | pve.audit.windows(type='value_count', field='pve.vmid', timespan='10m', group_by=['user.name'],
+         | pve.audit.windows(type='value_count', field='pve.vmid', timespan='10m', group_by=['user.account'],
                              condition={'gt': 5}, match={'event.action': 'guest.destroy'}, outcome='success') }}
 """
 
@@ -85,7 +86,7 @@ _value:
   type: list
   elements: dict
   sample:
-    - group: {user.name: dario}
+    - group: {user.account: dario@pve}
       start: "2026-11-23T17:40:33Z"
       end: "2026-11-23T17:41:37Z"
       count: 10
@@ -96,7 +97,7 @@ _value:
     group:
       description: The values of the O(group_by) fields.
       type: dict
-      sample: {user.name: dario}
+      sample: {user.account: dario@pve}
     start:
       description: Time of the first event.
       type: str

@@ -13,6 +13,7 @@ from ansible_collections.pve.audit.plugins.module_utils._evidence.source import 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, unique_events
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import corrupt_event, decode_line
+from ansible_collections.pve.audit.plugins.module_utils._parse.upid import user_fields
 
 
 def read_events(items: Iterable[Any], source: str = "auto", context: Context | None = None) -> list[Event]:
@@ -55,7 +56,7 @@ def read_item(item: object, named: Source | None, context: Context) -> Event | N
     if not isinstance(item, Mapping):
         raise InputError(f"a {type(item).__name__} is neither a line nor a record")
     if isinstance(item.get("event"), Mapping) and "id" in item["event"]:
-        return cast("Event", dict(item))
+        return _with_account(cast("Event", dict(item)))
     if (source := _recognised(item)) is not None:
         return source.parse(item, context)
     if isinstance(item.get("t"), str):
@@ -64,6 +65,14 @@ def read_item(item: object, named: Source | None, context: Context) -> Event | N
         return named.parse(item, context)
     known = [f"no {one.name} record (no {one.record_keys[0]})" for one in SOURCES if one.record_keys]
     raise InputError(f"the dictionary is of no known kind: {', '.join(known)}")
+
+
+def _with_account(event: Event) -> Event:
+    """An event as it is now: those kept by an older release have no `user.account`, by which rules count."""
+    user = event.get("user", {})
+    if isinstance(user, Mapping) and isinstance(user.get("id"), str) and "account" not in user:
+        event["user"] = {**user, "account": user_fields(user["id"])["account"]}
+    return event
 
 
 def _recognised(item: Item) -> Source | None:

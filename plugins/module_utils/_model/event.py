@@ -7,7 +7,7 @@ An event is a nested dictionary that JSON can carry; what is not known is absent
 
     @timestamp        UTC, RFC 3339; the start of a task, the time of a line; absent when a line is too broken to tell
     event             id, kind (event or pipeline_error), dataset, action, category, outcome, original, start, end
-    user              id (alice@pve!token), name (alice), domain (pve)
+    user              id (alice@pve!token), account (alice@pve), name (alice), domain (pve)
     source.ip         the client's address as the log shows it
     host.name         the node
     http, url         method, status code, path, query (secrets redacted)
@@ -41,9 +41,10 @@ class EventHead(TypedDict, total=False):
 
 
 class EventUser(TypedDict, total=False):
-    """The part `user`: who did it, `id` with realm and token."""
+    """The part `user`: who did it, `id` with realm and token, `account` with the realm alone."""
 
     id: str
+    account: str
     name: str
     domain: str
 

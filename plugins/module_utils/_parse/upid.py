@@ -60,9 +60,14 @@ class Upid:
 
 
 def user_fields(userid: str) -> EventUser:
-    """The ECS fields of a user: `{"id": "alice@pve!ci", "name": "alice", "domain": "pve"}`."""
+    """The fields of a user: `{"id": "alice@pve!ci", "account": "alice@pve", "name": "alice", "domain": "pve"}`.
+
+    The account stands for the person and all tokens; where the text names no realm, it is the text.
+    """
     name, realm, _token = split_userid(userid)
-    return {"id": userid, "name": name} if realm is None else {"id": userid, "name": name, "domain": realm}
+    if realm is None:
+        return {"id": userid, "account": userid, "name": name}
+    return {"id": userid, "account": f"{name}@{realm}", "name": name, "domain": realm}
 
 
 def parse_upid(text: str, *, strict: bool = True) -> Upid:

@@ -29,8 +29,8 @@ from ansible_collections.pve.audit.plugins.plugin_utils._pseudonyms.pseudonym im
 
 # Whole values that name people or their tokens, by the end of the dotted path.
 _PEOPLE = frozenset(
-    """user userid username user.id user.name actor actors person persons asked owner by login firstname lastname
-    user.full_name userids users members""".split()
+    """user userid username user.id user.account user.name actor actors person persons asked owner by login firstname
+    lastname user.full_name userids users members""".split()
 )
 _EMAIL = frozenset(["email"])
 _TOKENS = frozenset(["token", "tokenid", "pve.token"])

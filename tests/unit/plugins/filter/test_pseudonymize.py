@@ -42,8 +42,8 @@ def show(value: Any) -> str:
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        ({"user": {"id": "alice@pve!ci", "name": "alice", "domain": "pve"}},
-         '{"user": {"id": "#@pve!#", "name": "#", "domain": "pve"}}'),
+        ({"user": {"id": "alice@pve!ci", "account": "alice@pve", "name": "alice", "domain": "pve"}},
+         '{"user": {"id": "#@pve!#", "account": "#@pve", "name": "#", "domain": "pve"}}'),
         ({"user": {"id": "root@pam!ops", "name": "root", "domain": "pam"}},
          '{"user": {"id": "root@pam!#", "name": "root", "domain": "pam"}}'),
         ({"source": {"ip": "192.0.2.7"}, "text": "from 192.0.2.7:8006, [2001:db8::1]:22 and ::ffff:192.0.2.7: no"},

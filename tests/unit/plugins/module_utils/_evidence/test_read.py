@@ -51,6 +51,13 @@ def test_lists(items: list[Any], want: list[tuple[str | None, str]]) -> None:
     assert len({event["event"]["id"] for event in events}) == len(events)
 
 
+def test_an_event_kept_by_an_older_release_gets_its_account() -> None:
+    kept = {"event": {"id": "1"}, "user": {"id": "svc@pve!backup", "name": "svc", "domain": "pve"}}
+    (event,) = read([kept])
+    assert event["user"] == {**kept["user"], "account": "svc@pve"}
+    assert "account" not in kept["user"]
+
+
 @pytest.mark.parametrize(
     ("source", "dataset"), [("task", "pve.task"), ("access", "pve.access"), ("journal", "pve.auth"), ("auto", None)]
 )

@@ -37,7 +37,7 @@ LINES: list[tuple[str | bytes, dict[str, Any]]] = [
             "event.dataset": "pve.access",
             "event.outcome": "success",
             "event.original": line(DELETE),
-            "user": {"id": "a@pve", "name": "a", "domain": "pve"},
+            "user": {"id": "a@pve", "account": "a@pve", "name": "a", "domain": "pve"},
             "source.ip": "192.0.2.7",
             "host.name": "pve1",
             "http": {"request": {"method": "DELETE"}, "response": {"status_code": 200}},

@@ -83,7 +83,7 @@ def test_event_of_a_finished_task() -> None:
             "start": "2026-11-23T16:46:28Z",
             "end": "2026-11-23T17:02:35Z",
         },
-        "user": {"id": "svc@pve!backup", "name": "svc", "domain": "pve"},
+        "user": {"id": "svc@pve!backup", "account": "svc@pve", "name": "svc", "domain": "pve"},
         "host": {"name": "pve1"},
         "error": {"message": "failed: --password REDACTED"},
         "pve": {

@@ -87,18 +87,19 @@ def test_log_lies_below_the_last_digit_of_the_start() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "want"),
+    ("text", "want", "account"),
     [
-        ("alice@pve!ci", ("alice", "pve", "ci")),
-        ("alice@pve", ("alice", "pve", None)),
-        ("a@b@pve", ("a@b", "pve", None)),
-        ("evil user=root@pam", ("evil user=root", "pam", None)),
-        ("root", ("root", None, None)),
-        ("@pve", ("@pve", None, None)),
-        ("", ("", None, None)),
+        ("alice@pve!ci", ("alice", "pve", "ci"), "alice@pve"),
+        ("alice@pve", ("alice", "pve", None), "alice@pve"),
+        ("a@b@pve", ("a@b", "pve", None), "a@b@pve"),
+        ("a!b@pve!ci", ("a!b", "pve", "ci"), "a!b@pve"),
+        ("evil user=root@pam", ("evil user=root", "pam", None), "evil user=root@pam"),
+        ("root", ("root", None, None), "root"),
+        ("@pve", ("@pve", None, None), "@pve"),
+        ("", ("", None, None), ""),
     ],
 )
-def test_user_ids(text: str, want: tuple[str, str | None, str | None]) -> None:
+def test_user_ids(text: str, want: tuple[str, str | None, str | None], account: str) -> None:
     assert split_userid(text) == want
     fields = user_fields(text)
-    assert (fields["id"], fields["name"], fields.get("domain")) == (text, want[0], want[1])
+    assert (fields["id"], fields["name"], fields.get("domain"), fields["account"]) == (text, want[0], want[1], account)
