@@ -64,8 +64,8 @@ options:
     description: Keep only events with this outcome (V(success), V(failure), V(unknown)), or one of a list.
     type: raw
 notes:
-  - C(user.account) is the person with all API tokens (V(iac@pve)), C(user.id) tells the tokens apart (V(iac@pve!janitor)),
-    C(user.name) (V(iac)) is one name for accounts of several realms.
+  - C(user.account) is the account with all its API tokens (V(iac@pve)), C(user.id) tells the tokens apart
+    (V(iac@pve!janitor)), C(user.name) (V(iac)) takes the accounts of all realms together.
 seealso:
   - plugin: pve.audit.anomalies
     plugin_type: filter
