@@ -14,6 +14,8 @@ description:
   - Reads the log text of tasks, all pages of it, not the first 50 lines.
   - A node deletes the texts of tasks that its task log has forgotten. Such a text is reported as missing, never as
     empty.
+  - The API serves UTF-8 byte by byte, as V(Ã¤) for V(ä). Each line that is valid UTF-8 as a whole is put together
+    again, every other line is left as it came.
 extends_documentation_fragment:
   - pve.audit.api
   - pve.audit.api.attributes

@@ -18,6 +18,7 @@ HOSTILE_LINES = (
     '"quoted", semicolon; tab\there',
     "</pre></td><img src=x onerror=alert(1)>",
     "[click](javascript:alert(1)) ![x](http://192.0.2.1/x.png)",
+    "Größe: 5 GiB – 日本",
 )
 
 
@@ -62,7 +63,7 @@ def _body(task: Task) -> list[str]:
 
 
 def make_log(task: Task, status: str | None, *, hostile: bool = False) -> str:
-    """The log of a task with this final status; of a running one without the last line."""
+    """The log of a task with this final status, read as latin-1 as PVE does; of a running one without the last line."""
     lines = _body(task)
     if hostile:
         lines.extend(HOSTILE_LINES)
@@ -72,4 +73,4 @@ def make_log(task: Task, status: str | None, *, hostile: bool = False) -> str:
         lines.extend(("WARN: something needs a look", "", f"TASK {status}"))
     elif status and status != "unexpected status":
         lines.extend(("", f"TASK ERROR: {status}"))
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{line}\n" for line in lines).encode().decode("latin-1")

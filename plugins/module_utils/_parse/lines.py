@@ -34,6 +34,23 @@ def scrub(text: str) -> str:
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def from_bytewise(text: str) -> str:
+    """A text of the task API, in which each byte of a file stands as one character, with its UTF-8 put together again.
+
+    Proxmox VE reads status, UPID and log of a task without an encoding, so that `ä` in the file is `Ã¤` in the answer.
+    A text is only changed as a whole, and only when all its characters are bytes that together are UTF-8: what came
+    right, Latin-1, and a line cut within a letter stay as they are. `Ã¤` that somebody really wrote comes as four
+    characters and is right after the one decoding; only in an answer that was never bytewise it would be taken for `ä`.
+    [PVE::Tools dump_logfile, PVE::API2::Tasks]
+    """
+    if text.isascii():
+        return text
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return scrub(text)
+
+
 @lru_cache(maxsize=4096)
 def client_ip(text: str) -> str | None:
     """An IP address in its usual form, IPv6-mapped ones as IPv4; None when the text is no address."""

@@ -17,7 +17,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.errors import Inp
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, EventHead
 from ansible_collections.pve.audit.plugins.module_utils._model.task import Task
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
-from ansible_collections.pve.audit.plugins.module_utils._parse.lines import scrub
+from ansible_collections.pve.audit.plugins.module_utils._parse.lines import from_bytewise, scrub
 from ansible_collections.pve.audit.plugins.module_utils._parse.redact import redact
 from ansible_collections.pve.audit.plugins.module_utils._parse.status import RUNNING, outcome, task_state
 from ansible_collections.pve.audit.plugins.module_utils._parse.upid import Upid, parse_upid, user_fields
@@ -40,9 +40,9 @@ def _uniform(record: Mapping[str, Any]) -> tuple[Upid, Task]:
     if not isinstance(text, str):
         raise InputError("the task has no UPID")
     raw = "state" not in record
-    upid = parse_upid(_repair(text) if raw else scrub(text), strict=False)
+    upid = parse_upid(from_bytewise(text) if raw else scrub(text), strict=False)
     status = record.get("status")
-    status = (_repair(status) if raw else scrub(status)) if isinstance(status, str) and status else None
+    status = (from_bytewise(status) if raw else scrub(status)) if isinstance(status, str) and status else None
     endtime = _epoch(record.get("endtime"))
     running = endtime is None and status is None and _is_unsaved(record)
     return upid, build_task(upid, endtime, status, running)
@@ -108,16 +108,6 @@ def _index_line(task: Task, status: str | None) -> str:
         return str(task["upid"])
     line = f"{task['upid']} {task['endtime']:08X}"
     return line if status is None else f"{line} {status}"
-
-
-def _repair(text: str) -> str:
-    """The API writes each byte of a file as one character: put UTF-8 together again, leave everything else alone."""
-    if text.isascii():
-        return text
-    try:
-        return text.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        return scrub(text)
 
 
 def _epoch(value: object) -> int | None:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import ApiError, InputError, NotAnApiError
+from ansible_collections.pve.audit.plugins.module_utils._parse.lines import from_bytewise
 from ansible_collections.pve.audit.plugins.module_utils._parse.upid import parse_upid
 from ansible_collections.pve.audit.plugins.module_utils._pve.fanout import FanOut
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api
@@ -54,7 +55,7 @@ def _log(api: Api, nodes: Mapping[str, str], max_lines: int, upid: str) -> tuple
         page = api.get("nodes", nodes[upid], "tasks", upid, "log", start=len(lines), limit=wanted)
         if not isinstance(page, list) or not all(isinstance(row, Mapping) for row in page):
             raise NotAnApiError(f"the log of {upid} did not come as a list of lines")
-        lines.extend(str(row.get("t", "")) for row in page)
+        lines.extend(from_bytewise(str(row.get("t", ""))) for row in page)
         if len(lines) > max_lines:
             return lines[:max_lines], f"only the first {max_lines} lines were fetched (max_lines)"
         if len(page) < wanted:

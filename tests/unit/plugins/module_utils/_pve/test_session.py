@@ -163,6 +163,7 @@ def test_hostile_tasks_come_through_unharmed(start_simulator: Start) -> None:
     assert "<script>" in texts
     logs = collect_logs(session, [task["upid"] for task in found.tasks], max_lines=1000, seconds=60.0)
     assert [log["reason"] for log in logs if not log["complete"]] == []
+    assert {line for log in logs for line in log["lines"] if line.startswith("Gr")} == {"Größe: 5 GiB – 日本"}
 
 
 def test_a_whole_log_is_read_page_by_page(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
