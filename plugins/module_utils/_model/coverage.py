@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.pve.audit.plugins.module_utils._model import shape
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
@@ -18,7 +18,12 @@ REASON_CODES = (
     "node_unreachable",
     "timed_out",
     "not_permitted",
+    "empty",
+    "begins_late",
     "ring_turned",
+    "gap",
+    "records_missing",
+    "future",
     "server_error",
     "corrupt_records",
     "unknown_node",
@@ -26,6 +31,38 @@ REASON_CODES = (
 )
 UNEXPLAINED = {"code": "unexplained", "message": "the source says that it is incomplete, but not why"}
 _REMEDY = "take `coverage` of the module that collected"
+
+
+class Evidence(NamedTuple):
+    """What only one source shows, and how it comes to be looked at; both complete a sentence."""
+
+    shows: str
+    look: str
+
+
+# By the name that a row of coverage has in `source`.
+SOURCES_OF_EVIDENCE: dict[str, Evidence] = {
+    "pve.task": Evidence(
+        "what ran as a task: guests, backups, snapshots, consoles, packages", "the module pve.audit.tasks_info"
+    ),
+    "pve.access": Evidence(
+        "who called what from which address, and every change that leaves no task: users, rights, tokens, firewall, "
+        "storage, pools, a node's reboot",
+        "/var/log/pveproxy/access.log of every node through the filter pve.audit.events",
+    ),
+    "pve.auth": Evidence(
+        "logins and refused logins, and who stands behind a command on a node",
+        "the journal of every node through the filter pve.audit.events",
+    ),
+    "linux.auth": Evidence(
+        "SSH, sudo and accounts of the nodes' own system",
+        "the journal of every node through the filter pve.audit.events",
+    ),
+    "pve.config": Evidence(
+        "what the configuration in /etc/pve was before and after a change, whoever made it",
+        "copies of /etc/pve that other means compare",
+    ),
+}
 
 
 @dataclass
@@ -98,6 +135,15 @@ def _reasons(value: object) -> list[dict[str, str]]:
     if not all(isinstance(row, Mapping) and {"code", "message"} <= row.keys() for row in rows):
         raise InputError("a list of maps with code and message")
     return [{key: str(row[key]) for key in ("code", "message")} for row in rows]
+
+
+def not_looked_at(coverage: Iterable[Coverage]) -> list[str]:
+    """The names of the sources of evidence that have no row, in the order of SOURCES_OF_EVIDENCE.
+
+    A source that was asked and did not answer has a row with a reason, so it is not among them.
+    """
+    looked_at = {entry.source for entry in coverage}
+    return [name for name in SOURCES_OF_EVIDENCE if name not in looked_at]
 
 
 def incomplete_sentence(coverage: Iterable[Coverage]) -> str:

@@ -15,7 +15,7 @@ from ansible_collections.pve.audit.plugins.filter.events import DOCUMENTATION
 from ansible_collections.pve.audit.plugins.module_utils._evidence.read import classify_event
 from ansible_collections.pve.audit.plugins.module_utils._evidence.registry import BY_DATASET, CHOICES, SOURCES
 from ansible_collections.pve.audit.plugins.module_utils._evidence.source import Context, Item, Source
-from ansible_collections.pve.audit.plugins.module_utils._model.coverage import REASON_CODES
+from ansible_collections.pve.audit.plugins.module_utils._model.coverage import REASON_CODES, SOURCES_OF_EVIDENCE
 
 PAGE = Path(__file__).resolve().parents[5] / "docs" / "sources.md"
 CONTEXT = Context("pve1", 1795456000.0)
@@ -94,6 +94,10 @@ def test_a_source_is_whole(source: Source) -> None:
 def test_names_and_datasets_stand_once() -> None:
     assert len(set(CHOICES)) == len(SOURCES) + 1
     assert len(BY_DATASET) == sum(len(source.datasets) for source in SOURCES)
+
+
+def test_what_was_not_looked_at_is_told_of_every_source() -> None:
+    assert set(BY_DATASET) <= set(SOURCES_OF_EVIDENCE)
 
 
 def test_the_filter_documents_the_choices() -> None:

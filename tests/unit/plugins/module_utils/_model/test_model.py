@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from ansible_collections.pve.audit.plugins.module_utils._model import time as times
 from ansible_collections.pve.audit.plugins.module_utils._model.coverage import (
+    SOURCES_OF_EVIDENCE,
     UNEXPLAINED,
     Coverage,
     incomplete_sentence,
+    not_looked_at,
 )
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import (
@@ -131,6 +133,27 @@ def test_coverage_is_complete_until_there_is_a_reason() -> None:
     entry.add_reason("ring_turned", "reaches back to noon only")
     assert not entry.complete
     assert incomplete_sentence([entry, Coverage("pve2")]) == "Not everything was seen. pve1: reaches back to noon only"
+
+
+def unanswered(source: str) -> Coverage:
+    """A row of a source that was asked in vain."""
+    entry = Coverage("pve1", source)
+    entry.add_reason("timed_out", "no answer")
+    return entry
+
+
+@pytest.mark.parametrize(
+    ("coverage", "left"),
+    [
+        ([], ["pve.task", "pve.access", "pve.auth", "linux.auth", "pve.config"]),
+        ([Coverage("pve1"), Coverage("pve2")], ["pve.access", "pve.auth", "linux.auth", "pve.config"]),
+        ([unanswered("pve.auth"), Coverage("pve1")], ["pve.access", "linux.auth", "pve.config"]),
+        ([Coverage("pve1", name) for name in SOURCES_OF_EVIDENCE], []),
+        ([Coverage("pve1", "a source of somebody else")], list(SOURCES_OF_EVIDENCE)),
+    ],
+)
+def test_a_source_without_a_row_was_not_looked_at(coverage: list[Coverage], left: list[str]) -> None:
+    assert not_looked_at(coverage) == left
 
 
 FINDING: dict[str, Any] = {
