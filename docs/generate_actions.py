@@ -39,10 +39,19 @@ Both sides of one act have one name, with these exceptions, where PVE's own trac
 - A dry run of a realm's sync is only seen in the task (`auth-realm-sync-test`).
 - A migration to another cluster (`guest.migrate_to_other_cluster`) runs as the task of an ordinary one
   (`qmigrate`, `vzmigrate`: `guest.migrate`).
+- A bulk action (`POST /cluster/bulk-action/guest/...`, Proxmox VE 9.1 and newer) is one task with an empty id; its text
+  names the guests. Each of them then has a task of its own, and a call that comes from `127.0.0.1`.
+- The HA manager moves, starts and stops its guests as `root@pam`, also when it balances the load by itself (9.2):
+  such a task has no call at all. The journal names `pve-ha-lrm` as the program that started it.
+- `PUT /access/users/{{userid}}/token/{{tokenid}}` may also have given the token a new secret (9.2): that stands in the
+  body.
+- `qm enroll-efi-keys` leaves neither a task nor a call; where it ran with sudo, the journal has that line.
 - A call that the guest agent carries out (`.../agent/shutdown`) leaves no task.
 - `POST /nodes/{{node}}/status` reboots or shuts down: the body decides, so the name holds both.
 - `POST /access/ticket` is a login or the renewal of a ticket, which look alike.
 """
+WHOSE = {"srvreload": "`networking`", "srvrestart": "all Ceph daemons of a kind", "termproxy": "a guest"}
+"""What the id of a task says where it makes the action another one."""
 AREA = """
 ## {area}
 
@@ -67,7 +76,8 @@ def sources() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
         calls[name].append(f"`{method} {path}`")
     for method, path, name, _task in api.LEGACY_CALLS:
         calls[name].append(f"`{method} {path}` (older releases)")
-    types["node.network.apply"].append("`srvreload` of `networking`")
+    for task_type, (_pattern, name) in tasks.BY_ID.items():
+        types[name].append(f"`{task_type}` of {WHOSE[task_type]}")
     calls["api.read"].append("every other GET below `/api2`")
     calls["gui.read"].append("every other GET")
     return types, calls

@@ -42,6 +42,7 @@ _OBJECT_KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
     "ceph": (("name",), ("id",), ("monid",), ("osdid",), ("flag",)),
     "certificate": (("name",), ("id",), ("node",)),
     "cluster": (),
+    "cpu_model": (("cputype",),),
     "disk": (("name",),),
     "firewall": (
         ("vmid", "name", "cidr"),
@@ -77,7 +78,9 @@ _OBJECT_KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("dns",),
         ("fabric_id", "node_id"),
         ("fabric_id",),
+        ("id", "url_seq"),
         ("ipam",),
+        ("route-map-id", "order"),
         ("subnet",),
         ("vnet",),
         ("zone",),

@@ -67,6 +67,7 @@ CLUSTER: tuple[Row, ...] = (
     *_changes("mapping.dir", "mapping", _ORDINARY),
     *_changes("mapping.pci", "mapping", _ORDINARY),
     *_changes("mapping.usb", "mapping", _ORDINARY),
+    *_changes("cpu_model", "cpu_model", _ORDINARY),
     *_changes("metric_server", "metric_server", _PROTECTS),
     *_changes("notification.endpoint", "notification", _PROTECTS),
     *_changes("notification.matcher", "notification", _PROTECTS),
@@ -94,12 +95,16 @@ NETWORK: tuple[Row, ...] = (
     *_changes("sdn.fabric.node", "sdn", _ORDINARY),
     *_changes("sdn.ip", "sdn", _ORDINARY),
     *_changes("sdn.ipam", "sdn", _ORDINARY),
+    *_changes("sdn.prefix_list", "sdn", _ORDINARY),
+    *_changes("sdn.prefix_list.entry", "sdn", _ORDINARY),
+    *_changes("sdn.route_map.entry", "sdn", _ORDINARY),
     *_changes("sdn.subnet", "sdn", _ORDINARY),
     *_changes("sdn.vnet", "sdn", _ORDINARY),
     *_changes("sdn.zone", "sdn", _ORDINARY),
 )
 
 CEPH: tuple[Row, ...] = (
+    ("ceph.bulk.restart", "ceph", "high", "process"),
     ("ceph.flags.modify", "ceph", "high", _CONFIG),
     ("ceph.fs.create", "ceph", "medium", _CONFIG),
     ("ceph.fs.destroy", "ceph", "critical", _CONFIG),

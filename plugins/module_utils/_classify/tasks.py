@@ -14,6 +14,8 @@ a guest under HA is shut down by ``hastop``. ``docs/actions.md`` shows both side
 
 from __future__ import annotations
 
+import re
+
 from ansible_collections.pve.audit.plugins.module_utils._classify.action import ACTIONS, OTHER, Action
 
 TASK_ACTIONS: dict[str, str] = {
@@ -138,15 +140,21 @@ LEGACY_TASK_ACTIONS: dict[str, str] = {
 
 _ALL: dict[str, str] = {**TASK_ACTIONS, **LEGACY_TASK_ACTIONS}
 
-_BY_ID: dict[tuple[str, str], str] = {
-    ("srvreload", "networking"): "node.network.apply",
+BY_ID: dict[str, tuple[re.Pattern[str], str]] = {
+    "srvreload": (re.compile("networking"), "node.network.apply"),
+    "srvrestart": (re.compile(r"[A-Za-z0-9-]+-(?:mon|mgr|mds|osd)"), "ceph.bulk.restart"),
+    "termproxy": (re.compile(r"(?s).+"), "guest.console.open"),
 }
-"""Types whose id tells more: applying a network runs as the reload of a service (pve-manager API2/Network.pm)."""
+"""Types whose id tells more when all of it matches.
+
+Applying a network runs as the reload of a service (pve-manager API2/Network.pm). Restarting all daemons of one kind, on
+a node or in the cluster, is `pve1-osd` or `cluster-mon`; a single one has a dot, `mon.pve1` (API2/Ceph.pm,
+API2/Cluster/Ceph.pm). A terminal of a guest has its number.
+"""
 
 
 def classify_task(task_type: str, task_id: str = "") -> Action:
     """The action of a task type, made precise by the UPID's id where that helps; ``OTHER`` for a type nobody knows."""
-    if task_type == "termproxy" and task_id:
-        return ACTIONS["guest.console.open"]
-    name = _BY_ID.get((task_type, task_id)) or _ALL.get(task_type)
+    precise = BY_ID.get(task_type)
+    name = precise[1] if precise and precise[0].fullmatch(task_id) else _ALL.get(task_type)
     return OTHER if name is None else ACTIONS[name]

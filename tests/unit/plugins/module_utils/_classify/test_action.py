@@ -42,7 +42,8 @@ def test_closed_sets() -> None:
 
 def test_every_name_is_used() -> None:
     used = {name for _, _, name, _ in (*api.API_CALLS, *api.LEGACY_CALLS, *api.SENSITIVE_READS)}
-    used |= {tasks.classify_task(task_type).name for task_type in (*tasks.TASK_ACTIONS, *tasks.LEGACY_TASK_ACTIONS)}
+    used |= {*tasks.TASK_ACTIONS.values(), *tasks.LEGACY_TASK_ACTIONS.values()}
+    used |= {name for _, name in tasks.BY_ID.values()}
     assert used | {"api.read", "gui.read"} == set(ACTIONS)
 
 
@@ -57,7 +58,8 @@ EXAMPLES = {
     " node.disk.wipe node.disk.zfs.delete ceph.pool.destroy access.acl.modify access.user.create access.token.create"
     " access.password.modify access.tfa.delete access.realm.modify cluster.join cluster.node.remove node.execute",
     "high": "node.reboot_or_shutdown node.console.open guest.agent.exec guest.monitor.command guest.bulk.shutdown"
-    " firewall.rule.create firewall.options.modify backup_job.delete storage.definition.delete backup.file.download"
+    " ceph.bulk.restart firewall.rule.create firewall.options.modify"
+    " backup_job.delete storage.definition.delete backup.file.download"
     " guest.migrate_to_other_cluster ha.disarm node.repository.create node.time.modify notification.matcher.delete",
     "medium": "guest.create guest.clone guest.stop guest.config.modify guest.console.open guest.migrate node.task.stop",
     "low": "guest.start backup.create guest.snapshot.create node.package.refresh replication.run",
@@ -141,6 +143,14 @@ IDENTITIES = [
     ("PUT", "/cluster/sdn/vnets/v1/subnets/z-10.0.0.0-24", "z-10.0.0.0-24"),
     ("PUT", "/cluster/sdn/fabrics/node/f1/pve1", "f1/pve1"),
     ("PUT", "/cluster/sdn/vnets/v1/firewall/rules/2", "v1/2"),
+    ("DELETE", "/cluster/sdn/prefix-lists/lan", "lan"),
+    ("POST", "/cluster/sdn/prefix-lists/lan/entries", "lan"),
+    ("DELETE", "/cluster/sdn/prefix-lists/lan/entries/10", "lan/10"),
+    ("POST", "/cluster/sdn/route-maps/entries", None),
+    ("PUT", "/cluster/sdn/route-maps/entries/out/entry/5", "out/5"),
+    ("PUT", "/cluster/qemu/custom-cpu-models/tuned", "tuned"),
+    ("POST", "/cluster/qemu/custom-cpu-models", None),
+    ("DELETE", "/nodes/pve1/ceph/fs/cephfs", "cephfs"),
     ("POST", "/cluster/ha/resources/vm:100/migrate", "vm:100"),
     ("DELETE", "/nodes/pve1/ceph/osd/3", "3"),
     ("DELETE", "/nodes/pve1/tasks/UPID:pve1:0:0:0:qmstart:1:root@pam:", "UPID:pve1:0:0:0:qmstart:1:root@pam:"),
