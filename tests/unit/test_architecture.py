@@ -59,12 +59,13 @@ PACKAGES: dict[str, dict[str, set[str]]] = {
 # The programs of nodes and collectors: each part -> the other parts of its package that it may import. They import
 # nothing else but the standard library.
 PROGRAMS = Path(__file__).resolve().parents[2] / "roles" / "_programs" / "files" / "pve_audit"
-SHARED = {"__init__", "wire", "files", "say"}
+SHARED = {"__init__", "wire", "files", "say", "settings_file"}
 PARTS: dict[str, set[str]] = {
     "__init__": set(),
     "wire": set(),
     "files": set(),
     "say": set(),
+    "settings_file": set(),
     "forward": SHARED,
     "preserve": SHARED,
     "disk_guard": SHARED,

@@ -22,9 +22,10 @@ from typing import Any
 from pve_audit.collector import check, close, disk, gaps, handshakes, refused, retain, room, silence, writer
 from pve_audit.collector.clocks import node_clocks
 from pve_audit.collector.manifest import ManifestError
-from pve_audit.collector.settings import DEFAULT_PATH, Settings, SettingsError, load
+from pve_audit.collector.settings import DEFAULT_PATH, Settings, load
 from pve_audit.collector.when import parse_moment
 from pve_audit.files import exclusive_lock
+from pve_audit.settings_file import SettingsError
 from pve_audit.wire import format_seconds
 
 Command = Callable[[Settings, argparse.Namespace], tuple[int, dict[str, Any], list[str]]]

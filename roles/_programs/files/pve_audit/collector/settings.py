@@ -5,20 +5,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from pve_audit.settings_file import SettingsError, read_settings
+
 DEFAULT_PATH = "/etc/pve-audit/collector.json"
 # A directory below the archive: no leading dot, no slash, nothing a shell or a terminal would read.
 COMPONENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
-
-
-class SettingsError(Exception):
-    """One sentence: which setting is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +120,4 @@ def _is_lists(data: Any) -> bool:
 
 def load(path: str = DEFAULT_PATH) -> Settings:
     """Raises SettingsError."""
-    try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise SettingsError(f"{path} is not JSON: {error}") from error
-    return parse(data)
+    return parse(read_settings(path))

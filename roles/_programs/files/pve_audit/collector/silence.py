@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from pve_audit.collector.quota import OWN
-from pve_audit.collector.settings import Settings, SettingsError
+from pve_audit.collector.settings import Settings
 from pve_audit.collector.store import DayFile, read_name
 from pve_audit.files import exclusive_lock, open_regular, write_atomic
+from pve_audit.settings_file import SettingsError
 from pve_audit.wire import HEARTBEAT, ArchivedLine, format_seconds, parse_line, parse_number
 
 TAIL = 64 * 1024

@@ -150,16 +150,15 @@ class Splits:
         self.count += known is figures
         if len(split.parts) < total:
             return None
-        return self._pop(key, place)
+        return self._pop((key, place))
 
-    def _pop(self, key: Key, place: int) -> Split:
-        split = self.waiting.pop((key, place))
+    def _pop(self, where: tuple[Key, int]) -> Split:
+        split = self.waiting.pop(where)
         self.count -= len(split.parts)
         return split
 
     def spare(self, most: int = MOST_PARTS) -> Iterator[tuple[Key, int, Split]]:
         """Take out the oldest lines until no more than `most` parts wait."""
         while self.count > most or len(self.waiting) > most or (most == 0 and self.waiting):
-            (key, place), split = self.waiting.popitem(last=False)
-            self.count -= len(split.parts)
-            yield key, place, split
+            oldest = next(iter(self.waiting))
+            yield *oldest, self._pop(oldest)

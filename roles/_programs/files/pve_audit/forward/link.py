@@ -15,7 +15,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from pve_audit.forward.relp import Frame, RelpError, Window, check_offer, offer, take_frame
-from pve_audit.forward.settings import ConfigError, Limits, Target
+from pve_audit.forward.settings import Limits, Target
+from pve_audit.settings_file import SettingsError
 
 CHUNK = 64 * 1024
 # X509_V_ERR_CERT_HAS_EXPIRED in OpenSSL's x509_vfy.h.
@@ -28,19 +29,19 @@ class LinkError(Exception):
 
 
 def make_context(target: Target) -> ssl.SSLContext:
-    """Read the certificate files anew, so that a renewed one is used at the next connection. Raises ConfigError."""
+    """Read the certificate files anew, so that a renewed one is used at the next connection. Raises SettingsError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = False  # check_peer does it, also for names that are not the host's
     try:
         context.load_verify_locations(cafile=target.ca)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"the CA certificate {target.ca} cannot be used: {_reason(error)}") from error
+        raise SettingsError(f"the CA certificate {target.ca} cannot be used: {_reason(error)}") from error
     try:
         context.load_cert_chain(target.certificate, target.key)
     except (OSError, ssl.SSLError) as error:
         files = f"the certificate {target.certificate} with the key {target.key}"
-        raise ConfigError(f"{files} cannot be used: {_reason(error)}") from error
+        raise SettingsError(f"{files} cannot be used: {_reason(error)}") from error
     return context
 
 
@@ -120,7 +121,7 @@ class Link:
 
     @classmethod
     def connect(cls, target: Target, limits: Limits) -> Link:
-        """Connect, check the certificate, open the session. Raises LinkError or ConfigError."""
+        """Connect, check the certificate, open the session. Raises LinkError or SettingsError."""
         context = make_context(target) if target.tls else None
         try:
             sock: socket.socket = socket.create_connection((target.host, target.port), limits.connect_timeout)

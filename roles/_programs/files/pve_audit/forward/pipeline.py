@@ -22,10 +22,11 @@ from pve_audit.forward.heartbeat import Heartbeat
 from pve_audit.forward.journal import JournalSource
 from pve_audit.forward.link import Link, LinkError, explain
 from pve_audit.forward.relp import RelpError
-from pve_audit.forward.settings import Config, ConfigError, Limits, Target
+from pve_audit.forward.settings import Config, Limits, Target
 from pve_audit.forward.source import Source
 from pve_audit.forward.state import State
 from pve_audit.forward.worker import Worker
+from pve_audit.settings_file import SettingsError
 from pve_audit.wire import encode
 
 TURN = 32
@@ -110,7 +111,7 @@ class Pipeline:
             target = self._targets[turn]
             try:
                 self._session(target, Link.connect(target, self._limits))
-            except (LinkError, RelpError, ConfigError, OSError) as error:
+            except (LinkError, RelpError, SettingsError, OSError) as error:
                 self._failed(target, error)
             self.status.connected = None
             pause, turn = 0.0, (turn + 1) % len(self._targets)
@@ -180,7 +181,7 @@ class Pipeline:
     def _first_target_is_back(self) -> bool:
         try:
             Link.connect(self._targets[0], self._limits).close(polite=True)
-        except (LinkError, ConfigError):
+        except (LinkError, SettingsError):
             return False
         self._proved = True
         return True

@@ -20,8 +20,9 @@ from pathlib import Path
 from pve_audit import VERSION
 from pve_audit.files import exclusive_lock, write_atomic
 from pve_audit.forward.pipeline import Pipeline, make_pipelines
-from pve_audit.forward.settings import Config, ConfigError, load
+from pve_audit.forward.settings import Config, load
 from pve_audit.forward.watchdog import notify
+from pve_audit.settings_file import SettingsError
 
 REPEAT_SECONDS = 600.0
 CONTROL = dict.fromkeys((*range(0x20), 0x7F), " ")
@@ -53,20 +54,20 @@ class Voice:
 
 
 def check(config: Config) -> None:
-    """What the settings need of the node; certificates are read at each connection. Raises ConfigError."""
+    """What the settings need of the node; certificates are read at each connection. Raises SettingsError."""
     if config.journal is not None and not os.access(config.journal.command[0], os.X_OK):
-        raise ConfigError(f"{config.journal.command[0]} is not a program")
+        raise SettingsError(f"{config.journal.command[0]} is not a program")
 
 
 def hold_lock(stack: contextlib.ExitStack, state_dir: Path) -> None:
-    """Only one forwarder for one state directory, until the stack ends. Raises ConfigError."""
+    """Only one forwarder for one state directory, until the stack ends. Raises SettingsError."""
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         stack.enter_context(exclusive_lock(state_dir, wait=False))
     except BlockingIOError:
-        raise ConfigError(f"another forwarder already uses the state directory {state_dir}") from None
+        raise SettingsError(f"another forwarder already uses the state directory {state_dir}") from None
     except OSError as error:
-        raise ConfigError(f"the state directory {state_dir} cannot be used: {error.strerror}") from error
+        raise SettingsError(f"the state directory {state_dir} cannot be used: {error.strerror}") from error
 
 
 def write_status(config: Config, pipelines: Sequence[Pipeline]) -> None:
@@ -138,7 +139,7 @@ def main(arguments: list[str]) -> int:
                 check(config)
                 return 0
             hold_lock(stack, Path(config.state_dir))
-        except ConfigError as error:
+        except SettingsError as error:
             print(error, file=sys.stderr)
             return 1
         ended = threading.Event()

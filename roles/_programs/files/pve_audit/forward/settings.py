@@ -8,12 +8,11 @@ The module remote_syslog writes the file. It knows the options, and lets `forwar
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from pve_audit.settings_file import SettingsError, read_settings
 from pve_audit.wire import HEARTBEAT
 
 STATE_DIR = "/var/lib/pve-audit/forward"
@@ -29,10 +28,6 @@ _LETTERS = "1 to 32 letters, digits, dots, - and _"
 _PATH = re.compile(r"/[^\x00-\x20\x7f\"'\\]*")
 _PATH_RULE = "must be an absolute path without spaces and quotes"
 _MATCH = re.compile(r"[A-Z0-9_]+=[^\x00-\x1f]+")
-
-
-class ConfigError(Exception):
-    """One sentence: which setting is wrong, and what it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +97,12 @@ class Config:
 
 
 def load(path: str) -> Config:
-    """Raises ConfigError."""
-    try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ConfigError(f"{path} is not JSON: {error}") from error
-    return parse(data)
+    """Raises SettingsError."""
+    return parse(read_settings(path))
 
 
 def parse(data: Any) -> Config:
-    """Raises ConfigError."""
+    """Raises SettingsError."""
     top = _Fields(data, "the configuration")
     sources = _Fields(top.take("sources", dict), "sources")
     config = Config(
@@ -150,18 +139,18 @@ def _target(data: Any, number: int) -> Target:
 
 def _check_target(target: Target, where: str) -> None:
     if not _HOST.fullmatch(target.host):
-        raise ConfigError(f"{where}: {target.host!r} is not the name or address of a collector")
+        raise SettingsError(f"{where}: {target.host!r} is not the name or address of a collector")
     if not 1 <= target.port <= 65535:
-        raise ConfigError(f"{where}: the port must be from 1 to 65535, not {target.port}")
+        raise SettingsError(f"{where}: the port must be from 1 to 65535, not {target.port}")
     for peer in target.permitted_peers:
         if not _PEER.fullmatch(peer):
-            raise ConfigError(f"{where}: {peer!r} is not a name in a certificate")
+            raise SettingsError(f"{where}: {peer!r} is not a name in a certificate")
     for name in ("ca", "certificate", "key") if target.tls else ():
         path = getattr(target, name)
         if not path:
-            raise ConfigError(f"{where} uses TLS and so needs ca, certificate and key")
+            raise SettingsError(f"{where} uses TLS and so needs ca, certificate and key")
         if not _PATH.fullmatch(path):
-            raise ConfigError(f"{where}: {name} {_PATH_RULE}, not {path!r}")
+            raise SettingsError(f"{where}: {name} {_PATH_RULE}, not {path!r}")
 
 
 def _journal(data: Any) -> JournalSpec | None:
@@ -172,7 +161,7 @@ def _journal(data: Any) -> JournalSpec | None:
     fields.end()
     for match in matches:
         if not _MATCH.fullmatch(match):
-            raise ConfigError(f"{match!r} is not a journal match such as _SYSTEMD_UNIT=pvedaemon.service")
+            raise SettingsError(f"{match!r} is not a journal match such as _SYSTEMD_UNIT=pvedaemon.service")
     return JournalSpec(tuple(matches), tuple(command))
 
 
@@ -181,13 +170,13 @@ def _file(data: Any, number: int) -> FileSpec:
     spec = FileSpec(fields.take("name", str), fields.take("path", str), fields.take("tag", str, ""))
     fields.end()
     if not _NAME.fullmatch(spec.name) or spec.name in RESERVED:
-        raise ConfigError(
+        raise SettingsError(
             f"a file's name must be {_LETTERS}, and not {', '.join(RESERVED[:-1])} or {RESERVED[-1]}, not {spec.name!r}"
         )
     if not _PATH.fullmatch(spec.path):
-        raise ConfigError(f"the path of the file {spec.name} {_PATH_RULE}, not {spec.path!r}")
+        raise SettingsError(f"the path of the file {spec.name} {_PATH_RULE}, not {spec.path!r}")
     if spec.tag and not _NAME.fullmatch(spec.tag):
-        raise ConfigError(f"a tag must be {_LETTERS}, not {spec.tag!r}")
+        raise SettingsError(f"a tag must be {_LETTERS}, not {spec.tag!r}")
     return spec
 
 
@@ -204,26 +193,26 @@ def _limits(data: Any) -> Limits:
     for name, value in values.items():
         if value < 0 or (value == 0 and name not in MAY_BE_ZERO):
             least = "not be negative" if name in MAY_BE_ZERO else "be more than 0"
-            raise ConfigError(f"limits.{name} must {least}, not {value}")
+            raise SettingsError(f"limits.{name} must {least}, not {value}")
     if values["frame_bytes"] < SHORTEST_FRAME:
         least = f"must be at least {SHORTEST_FRAME} bytes"
-        raise ConfigError(f"the longest message (limits.frame_bytes) {least}, not {values['frame_bytes']}")
+        raise SettingsError(f"the longest message (limits.frame_bytes) {least}, not {values['frame_bytes']}")
     return Limits(**values)
 
 
 def _check(config: Config) -> None:
     if not _NAME.fullmatch(config.node):
-        raise ConfigError(f"the name of the node in the lines (node) must be {_LETTERS}, not {config.node!r}")
+        raise SettingsError(f"the name of the node in the lines (node) must be {_LETTERS}, not {config.node!r}")
     if config.mode not in ("failover", "parallel"):
-        raise ConfigError(f"mode must be failover or parallel, not {config.mode}")
+        raise SettingsError(f"mode must be failover or parallel, not {config.mode}")
     if not config.targets:
-        raise ConfigError("there must be at least one target")
+        raise SettingsError("there must be at least one target")
     if config.journal is None and not config.files:
-        raise ConfigError("there is nothing to send: sources has neither the journal nor files")
+        raise SettingsError("there is nothing to send: sources has neither the journal nor files")
     if len({(one.host, one.port) for one in config.targets}) != len(config.targets):
-        raise ConfigError("targets names one collector twice")
+        raise SettingsError("targets names one collector twice")
     if len({one.name for one in config.files}) != len(config.files):
-        raise ConfigError("two of the files have the same name")
+        raise SettingsError("two of the files have the same name")
 
 
 class _Fields:
@@ -231,26 +220,26 @@ class _Fields:
 
     def __init__(self, data: Any, where: str) -> None:
         if not isinstance(data, dict):
-            raise ConfigError(f"{where} must be an object with keys")
+            raise SettingsError(f"{where} must be an object with keys")
         self._data = dict(data)
         self._where = where
 
     def take(self, key: str, kind: Any, *default: Any) -> Any:
-        """The value. Raises ConfigError when it is missing without a default, or of another type."""
+        """The value. Raises SettingsError when it is missing without a default, or of another type."""
         if key not in self._data:
             if default:
                 return default[0]
-            raise ConfigError(f"{self._where}: {key} is missing")
+            raise SettingsError(f"{self._where}: {key} is missing")
         value = self._data.pop(key)
         wrong_bool = isinstance(value, bool) and kind is not bool and not (isinstance(kind, tuple) and bool in kind)
         if wrong_bool or not isinstance(value, kind):
-            raise ConfigError(f"{self._where}: {key} has a value of the wrong type: {value!r}")
+            raise SettingsError(f"{self._where}: {key} has a value of the wrong type: {value!r}")
         texts = key in ("permitted_peers", "matches", "command")
         if texts and not all(isinstance(one, str) for one in value):
-            raise ConfigError(f"{self._where}: {key} must be a list of texts")
+            raise SettingsError(f"{self._where}: {key} must be a list of texts")
         return value
 
     def end(self) -> None:
-        """Raises ConfigError when keys are left over."""
+        """Raises SettingsError when keys are left over."""
         if self._data:
-            raise ConfigError(f"{self._where}: unknown settings {', '.join(sorted(self._data))}")
+            raise SettingsError(f"{self._where}: unknown settings {', '.join(sorted(self._data))}")

@@ -22,11 +22,12 @@ from hypothesis import strategies as st
 
 from pve_audit.collector import cli, streams, tally
 from pve_audit.collector.gaps import find_gaps, report
-from pve_audit.collector.settings import Settings, SettingsError, parse
+from pve_audit.collector.settings import Settings, parse
 from pve_audit.collector.streams import Stream
 from pve_audit.collector.tally import Tally
 from pve_audit.forward.file_source import FileSource
 from pve_audit.forward.settings import FileSpec
+from pve_audit.settings_file import SettingsError
 from pve_audit.wire import encode
 from tests.forward.harness import PROGRAM
 from tests.unit.roles._programs.collector.conftest import LINE, entry, span

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from pve_audit.collector import cli
-from pve_audit.collector.settings import Settings, SettingsError
+from pve_audit.collector.settings import Settings
 from pve_audit.collector.silence import silence
+from pve_audit.settings_file import SettingsError
 from pve_audit.wire import Message, encode
 from tests.unit.roles._programs.collector.conftest import NOW
 

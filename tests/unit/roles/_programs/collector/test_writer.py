@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from pve_audit.collector.settings import Settings, SettingsError, parse
+from pve_audit.collector.settings import Settings, parse
 from pve_audit.collector.writer import Writer, answer
+from pve_audit.settings_file import SettingsError
 from tests.unit.roles._programs.collector.conftest import LINE, NOW, entry
 
 DAY = 86400

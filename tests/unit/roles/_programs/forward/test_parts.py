@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from pve_audit import wire
 from pve_audit.forward import journal, link, relp, service, settings, state
+from pve_audit.settings_file import SettingsError
 from tests.unit.roles._programs.test_wire import GRAMMAR
 
 
@@ -291,7 +292,7 @@ GOOD: dict[str, Any] = {"node": "pve1", "targets": [{"host": "c", "port": 1, "tl
     ],
 )
 def test_configuration_refused(changes: dict[str, Any], word: str) -> None:
-    with pytest.raises(settings.ConfigError, match=word):
+    with pytest.raises(SettingsError, match=word):
         settings.parse({**GOOD, **changes})
 
 
