@@ -43,6 +43,17 @@ class ForwardingPaths:
     unit: str = f"/etc/systemd/system/{SERVICE}"
     rsyslog: RsyslogPaths = field(default_factory=RsyslogPaths)
     journal_state: str = JOURNAL_STATE
+    rsyslog_drop_in: str = "/etc/systemd/system/rsyslog.service.d/60-pve-audit.conf"
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Those that lie there, or do not."""
+        return self.forward.config, self.unit, self.rsyslog_drop_in, self.rsyslog.path
+
+    @property
+    def units(self) -> set[str]:
+        """Those that systemd reads."""
+        return {self.unit, self.rsyslog_drop_in}
 
 
 @dataclass(frozen=True)
@@ -102,7 +113,7 @@ def ensure(params: Mapping[str, Any], node: System, check_mode: bool, backup: Ca
 def make_plan(params: Mapping[str, Any], node: System, check_mode: bool) -> ForwardingPlan:
     """Validate the options, render and compare. Changes nothing. Raises AuditError."""
     paths = node.paths
-    files: dict[str, Wanted | None] = dict.fromkeys((paths.forward.config, paths.unit, paths.rsyslog.path))
+    files: dict[str, Wanted | None] = dict.fromkeys(paths.all)
     plan = ForwardingPlan(files, service=False)
     if params["state"] == "present":
         _check_options(params)
@@ -198,6 +209,8 @@ def _plan_rsyslog(params: Mapping[str, Any], node: System, plan: ForwardingPlan,
         if refused:
             raise InputError("rsyslogd refuses this configuration, nothing was changed: " + "; ".join(refused))
     plan.files[paths.path] = Wanted(paths.path, text.encode(), 0o644, "0", "0")
+    drop_in = node.paths.rsyslog_drop_in
+    plan.files[drop_in] = Wanted(drop_in, rsyslog.DROP_IN.encode(), 0o644, "0", "0")
 
 
 def apply_plan(
@@ -233,14 +246,15 @@ def _restart(plan: ForwardingPlan, params: Mapping[str, Any], node: System) -> N
     """Restart what changed, start the new way before the old one ends. Raises InputError when it does not run."""
     paths = node.paths
     seconds = params["verify_seconds"]
-    if paths.unit in plan.changes and plan.service:
+    written = {path for path in plan.changes if plan.files[path] is not None}
+    if written & paths.units:
         _systemctl(node, "daemon-reload")
     if plan.service and plan.changed:
         _systemctl(node, "enable", SERVICE)
         if plan.start or {paths.unit, paths.forward.config} & set(plan.changes):
             _systemctl(node, "restart", SERVICE)
             _verify(node, SERVICE, seconds)
-    if paths.rsyslog.path in plan.changes and plan.files[paths.rsyslog.path] is not None:
+    if written & {paths.rsyslog.path, paths.rsyslog_drop_in}:
         _systemctl(node, "restart", RSYSLOG)
         _verify(node, RSYSLOG, seconds)
     _retire(plan, node)
@@ -254,9 +268,9 @@ def _retire(plan: ForwardingPlan, node: System) -> None:
         _systemctl(node, "disable", "--now", SERVICE)
     for path in gone:
         managed_file.remove_file(path)
-    if paths.unit in gone:
+    if paths.units & set(gone):
         _systemctl(node, "daemon-reload")
-    if paths.rsyslog.path in gone and node.run(["systemctl", "is-active", RSYSLOG]).ok:
+    if {paths.rsyslog.path, paths.rsyslog_drop_in} & set(gone) and node.run(["systemctl", "is-active", RSYSLOG]).ok:
         _systemctl(node, "restart", RSYSLOG)
 
 
@@ -272,7 +286,7 @@ def _undo(plan: ForwardingPlan, node: System) -> None:
         else:
             node.run(["systemctl", "enable", "--now", SERVICE])
             node.run(["systemctl", "restart", SERVICE])
-    if node.paths.rsyslog.path in plan.changes:
+    if {node.paths.rsyslog.path, node.paths.rsyslog_drop_in} & set(plan.changes):
         node.run(["systemctl", "restart", RSYSLOG])
 
 

@@ -16,6 +16,20 @@ from typing import Any
 HEADER = "# Written by the module pve.audit.remote_syslog; changes are overwritten.\n"
 SD_ID = "pveaudit@32473"
 STATE_PREFIX = "pve_audit"
+# A drop-in for the node's rsyslogd: it runs as root and follows a link that www-data puts in place of the access log.
+# Not /etc/ssl/private, where a receiver of the administrator's may have its key.
+_SECRETS = (
+    "/etc/shadow",
+    "/etc/shadow-",
+    "/etc/gshadow",
+    "/etc/gshadow-",
+    "/etc/ssh",
+    "/etc/corosync",
+    "/etc/pve/priv",
+    "/var/lib/pve-cluster",
+    "/root/.ssh",
+)
+DROP_IN = HEADER + f"[Service]\nInaccessiblePaths={' '.join(f'-{path}' for path in _SECRETS)}\n"
 _MODULE = re.compile(r"^\s*(?:module\s*\(\s*load\s*=\s*\"([^\"]+)\"|\$ModLoad\s+(\S+))", re.MULTILINE | re.IGNORECASE)
 _INCLUDE = re.compile(
     r"^(\s*(?:\$IncludeConfig\s+|include\s*\(.*?file\s*=\s*\"))([^\"\s]+)", re.MULTILINE | re.IGNORECASE

@@ -96,7 +96,11 @@ class Host:
         )
         logs = rsyslog_check.RsyslogPaths(str(self.root / "rsyslog.conf"), str(self.root / "rsyslog.d"))
         self.paths = ForwardingPaths(
-            forward, str(self.root / "forward.service"), logs, str(self.root / "journal.state")
+            forward,
+            str(self.root / "forward.service"),
+            logs,
+            str(self.root / "journal.state"),
+            str(self.root / "rsyslog.service.d" / "60-pve-audit.conf"),
         )
         self.backups: list[str] = []
         self.program = self.root / "pve_audit.pyz"
@@ -237,7 +241,7 @@ def test_queued_is_accepted_by_the_real_rsyslogd(host: Host, protocol: str, mode
     }
     result = host.run(journal_matches=["_COMM=qm", '_COMM=p"c]\\t$x', "_UID=0"], **options)
     assert result["service"] == "rsyslog.service"
-    assert host.systemd.calls == ["restart rsyslog.service"]
+    assert host.systemd.calls == ["daemon-reload", "restart rsyslog.service"]
     assert (host.root / "queue").is_dir()
     assert tls or "forge" in result["warnings"][0]
     assert not host.run(journal_matches=["_COMM=qm", '_COMM=p"c]\\t$x', "_UID=0"], **options)["changed"]
@@ -267,10 +271,14 @@ def test_modules_of_others_are_not_loaded_again(host: Host) -> None:
 def test_change_of_the_delivery_starts_the_new_before_the_old_ends(host: Host) -> None:
     host.run()
     host.run(delivery="queued")
-    assert host.systemd.calls == ["restart rsyslog.service", "disable --now pve-audit-forward.service", "daemon-reload"]
+    end = ["disable --now pve-audit-forward.service", "daemon-reload"]
+    assert host.systemd.calls == ["daemon-reload", "restart rsyslog.service", *end]
     assert not (host.root / "etc" / "forward.json").exists()
+    drop_in = host.root / "rsyslog.service.d" / "60-pve-audit.conf"
+    assert "-/etc/pve/priv" in drop_in.read_text()
     host.run()
-    assert host.systemd.calls[-2:] == ["restart pve-audit-forward.service", "restart rsyslog.service"]
+    assert not drop_in.exists()
+    assert host.systemd.calls[-3:] == ["restart pve-audit-forward.service", "daemon-reload", "restart rsyslog.service"]
     assert not (host.root / "rsyslog.d" / "60-pve-audit.conf").exists()
 
 
