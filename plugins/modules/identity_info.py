@@ -17,9 +17,9 @@ description:
   - The rules are V(shared-account), V(concurrent-addresses), V(root-share), V(inactive-user), V(user-without-email),
     V(user-without-name), V(user-without-second-factor), V(expired-but-enabled), V(external-without-expiry),
     V(user-of-missing-realm), V(twin-by-case), V(disguised-name), V(unchangeable-account), V(direct-grant),
-    V(too-many-administrators), V(acl-of-missing-object), V(member-of-missing-user), V(realm-without-second-factor),
-    V(guest-of-leaver), V(token-without-expiry), V(token-without-privilege-separation), V(unused-token)
-    and V(root-token).
+    V(too-many-administrators), V(hidden-administrator), V(acl-of-missing-object), V(member-of-missing-user),
+    V(realm-without-second-factor), V(guest-of-leaver), V(token-without-expiry),
+    V(token-without-privilege-separation), V(unused-token) and V(root-token).
 extends_documentation_fragment:
   - pve.audit.api
   - pve.audit.api.attributes
@@ -72,8 +72,9 @@ options:
         elements: str
       max_administrators:
         description:
-          - So many accounts may do everything, or grant it to themselves. Break-glass accounts do not count. V(5) if
-            left out.
+          - So many accounts may do everything. Break-glass accounts do not count. V(5) if left out.
+          - An administrator is who is enabled, not expired, and has all privileges of the role C(Administrator) on C(/)
+            and below it. Who has not, but can get them without help, is reported as V(hidden-administrator).
         type: int
       service_accounts:
         description: User ids of which no name, address, login or second factor is expected.
@@ -285,7 +286,11 @@ not_checked:
       title: Token that nothing uses
       reason: the events given do not hold the access logs of the last 90 days
 summary:
-  description: Counts.
+  description:
+    - Counts. A number is null, unknown, when the credential does not see all that it counts, or when the answer may be
+      old (RV(identity.coverage)).
+    - C(administrators) are accounts that may do everything, C(hidden_administrators) those that can make themselves
+      one. Whether an account has a password is not shown by the API, so that each may be one that nobody logs in to.
   returned: success
   type: dict
   sample:
@@ -298,6 +303,7 @@ summary:
     realms: 3
     tokens: 12
     administrators: 2
+    hidden_administrators: 1
     findings: 24
     by_severity: {CRITICAL: 0, HIGH: 3, MEDIUM: 12, LOW: 9, INFO: 0}
     not_checked: 5

@@ -93,17 +93,31 @@ def is_administrator(directory: Directory, user: str) -> bool:
     return has_all_privileges(directory, user) and lost_privilege(directory, user) is None
 
 
-def can_become_administrator(directory: Directory, user: str) -> bool:
-    """Somebody who may grant on /, as every administrator, or who may put himself into a group that may (User.pm)."""
+def way_to_administrator(directory: Directory, user: str) -> str | None:
+    """By what somebody can get all privileges without anybody's help, as `privilege on path`; None when by nothing.
+
+    Whoever may grant on / grants them to himself. Whoever may change an account that may, which root@pam is among all,
+    makes a token for it, enables it, or joins its group: User.Modify is enough for that. [PVE::API2::User]
+    """
     if has(directory, user, "/", _PERMISSIONS):
-        return True
-    mighty = any(
-        _PERMISSIONS in directory.roles.get(role, ())
-        for group, granted in directory.acl.get("/", {}).get("group", {}).items()
-        if group in directory.groups
-        for role in granted
-    )
-    return mighty and has(directory, user, "/access/groups", "User.Modify")
+        return f"{_PERMISSIONS} on /"
+    groups = "/access/groups"
+    if has(directory, user, groups, "User.Modify"):
+        return f"User.Modify on {groups}"
+    for path in sorted(directory.named.get(groups, ())):
+        members = directory.groups.get(path.rpartition("/")[2], set())
+        if members and has(directory, user, path, "User.Modify") and any(_may_grant(directory, one) for one in members):
+            return f"User.Modify on {path}"
+    return None
+
+
+def _may_grant(directory: Directory, user: str) -> bool:
+    return user in directory.users and has(directory, user, "/", _PERMISSIONS)
+
+
+def can_become_administrator(directory: Directory, user: str) -> bool:
+    """No administrator, but somebody who can become one alone."""
+    return way_to_administrator(directory, user) is not None and not is_administrator(directory, user)
 
 
 def find_administrators(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.pve.audit.plugins.module_utils._identity.access import ADMINISTRATOR, acl_object
+from ansible_collections.pve.audit.plugins.module_utils._identity.administrators import way_to_administrator
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.base import (
     Hit,
     IdentityFacts,
@@ -33,8 +34,13 @@ def _too_many(facts: IdentityFacts) -> Iterator[Hit]:
     found = [name for name in facts.administrators if name not in facts.policy.break_glass]
     limit = facts.policy.max_administrators
     if len(found) > limit:
-        text = f"{len(found)} accounts can do everything or grant it to themselves, {limit} are allowed: {some(found)}."
-        yield Hit("/", text)
+        yield Hit("/", f"{len(found)} accounts can do everything, {limit} are allowed: {some(found)}.")
+
+
+def _climbers(facts: IdentityFacts) -> Iterator[Hit]:
+    for name in facts.climbers:
+        way = way_to_administrator(facts.directory, name)
+        yield Hit(name, f"{name} is no administrator, but can become one alone, by {way}.")
 
 
 def _dangling(facts: IdentityFacts) -> Iterator[Hit]:
@@ -66,9 +72,8 @@ def _open_realms(facts: IdentityFacts) -> Iterator[Hit]:
     for row in facts.identity["realms"]:
         users = [one["userid"] for one in facts.active_users() if realm_of(one["userid"]) == row["realm"]]
         if row["type"] != "openid" and row["tfa_visible"] and not row["tfa"] and users:
-            text = (
-                f"The realm {row['realm']} does not ask for a second factor; {counted(len(users), 'user')} may log in."
-            )
+            some_of = counted(len(users), "enabled user")
+            text = f"The realm {row['realm']} asks for no second factor: a password is enough for its {some_of}."
             yield Hit(row["realm"], text)
 
 
@@ -107,6 +112,17 @@ ACCESS_RULES = (
         "cluster",
         "Keep the role Administrator on / for the few who need it; give the others what their work needs.",
         _too_many,
+        needs=("users", "groups", "roles", "acl"),
+        partial=False,
+    ),
+    IdentityRule(
+        "hidden-administrator",
+        "Account that can make itself an administrator",
+        "MEDIUM",
+        "user",
+        "Take Permissions.Modify and User.Modify away where the account does not need them; whoever may change all "
+        "accounts may use any of them.",
+        _climbers,
         needs=("users", "groups", "roles", "acl"),
         partial=False,
     ),

@@ -56,8 +56,18 @@ class IdentityFacts:
 
     @cached_property
     def administrators(self) -> list[str]:
-        """Active users with all privileges on /, or who can give them to themselves."""
+        """Active users with all privileges on / and below it."""
+        return find_administrators(self.directory, self.now)
+
+    @cached_property
+    def climbers(self) -> list[str]:
+        """Active users who are none of these, but can give themselves the rights of one."""
         return find_administrators(self.directory, self.now, can_become_administrator)
+
+    @cached_property
+    def mighty(self) -> frozenset[str]:
+        """Both: whoever has such an account has the cluster."""
+        return frozenset((*self.administrators, *self.climbers))
 
     def complete(self, kind: str) -> bool:
         """Whether this kind of object was seen whole."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ansible_collections.pve.audit.plugins.module_utils._identity.activity import Activity
@@ -19,6 +19,8 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.rules.users im
 from ansible_collections.pve.audit.plugins.module_utils._model.finding import IdentityFinding, finding_id
 from ansible_collections.pve.audit.plugins.module_utils._model.severity import FINDING_SEVERITIES
 
+# Without all of these nobody can say who may do what.
+_RIGHTS = ("users", "groups", "roles", "acl")
 RULES: tuple[IdentityRule, ...] = (*USER_RULES, *NAME_RULES, *ACCESS_RULES, *TOKEN_RULES)
 
 
@@ -84,16 +86,23 @@ def _findings(rule: IdentityRule, facts: IdentityFacts) -> list[IdentityFinding]
 def _summary(
     facts: IdentityFacts, findings: list[IdentityFinding], not_checked: list[dict[str, str]]
 ) -> dict[str, Any]:
-    identity = facts.identity
-    enabled = sum(row["enable"] for row in identity["users"])
-    by_severity = Counter(finding["severity"] for finding in findings)
+    """A number is None, unknown, when what it counts was not seen whole: what is not shown is not 0."""
+    identity, by_severity = facts.identity, Counter(finding["severity"] for finding in findings)
+    users = identity["users"]
+    counts: dict[str, tuple[tuple[str, ...], Callable[[], int]]] = {
+        "users": (("users",), lambda: len(users)),
+        "enabled_users": (("users",), lambda: sum(row["enable"] for row in users)),
+        "disabled_users": (("users",), lambda: sum(not row["enable"] for row in users)),
+        "groups": (("groups",), lambda: len(identity["groups"])),
+        "roles": (("roles",), lambda: len(identity["roles"])),
+        "acl": (("acl",), lambda: len(identity["acl"])),
+        "realms": (("realms",), lambda: len(identity["realms"])),
+        "tokens": (("tokens",), lambda: sum(len(row["tokens"]) for row in users)),
+        "administrators": (_RIGHTS, lambda: len(facts.administrators)),
+        "hidden_administrators": (_RIGHTS, lambda: len(facts.climbers)),
+    }
     return {
-        "users": len(identity["users"]),
-        "enabled_users": enabled,
-        "disabled_users": len(identity["users"]) - enabled,
-        **{kind: len(identity[kind]) for kind in ("groups", "roles", "acl", "realms")},
-        "tokens": sum(len(row["tokens"]) for row in identity["users"]),
-        "administrators": len(facts.administrators),
+        **{name: count() if all(map(facts.complete, kinds)) else None for name, (kinds, count) in counts.items()},
         "findings": len(findings),
         "by_severity": {severity: by_severity[severity] for severity in FINDING_SEVERITIES},
         "not_checked": len({entry["rule"] for entry in not_checked}),

@@ -36,7 +36,7 @@ def _endless(facts: IdentityFacts) -> Iterator[Hit]:
 def _unseparated(facts: IdentityFacts) -> Iterator[Hit]:
     for name, owner, token in _active_tokens(facts):
         if not token["privsep"]:
-            level = "HIGH" if owner in facts.administrators else None
+            level = "HIGH" if owner in facts.mighty else None
             yield Hit(name, f"The token {name} may do everything that {owner} may do.", level)
 
 

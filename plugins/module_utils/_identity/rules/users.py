@@ -30,9 +30,9 @@ def _shared(facts: IdentityFacts) -> Iterator[Hit]:
         if not facts.policy.wants_details(userid):
             continue
         if userid == ROOT:
-            yield Hit(userid, f"{userid} may log in: what is done with it is done by nobody in particular.")
+            yield Hit(userid, f"{userid} is enabled: what is done with it is done by nobody in particular.")
         elif any(pattern.fullmatch(name) for pattern in facts.policy.shared_patterns):
-            level = "HIGH" if userid in facts.administrators else None
+            level = "HIGH" if userid in facts.mighty else None
             yield Hit(userid, f"{userid} is named like an account that several people share.", level)
 
 
@@ -108,10 +108,9 @@ def _no_second_factor(facts: IdentityFacts) -> Iterator[Hit]:
             continue
         if facts.realm_type(userid) == "openid":
             continue  # the identity provider asks for it, Proxmox VE does not
-        if userid in facts.administrators:
-            yield Hit(
-                userid, f"{userid} can do everything, or give itself the right to, and has no second factor.", "HIGH"
-            )
+        if userid in facts.mighty:
+            can = "can do everything" if userid in facts.administrators else "can make itself an administrator"
+            yield Hit(userid, f"{userid} {can}, and has no second factor.", "HIGH")
         else:
             yield Hit(userid, f"{userid} has no second factor.")
 

@@ -21,6 +21,7 @@ ROLES: dict[str, list[str]] = {
     "NoAccess": [],
     "PVEAdmin": [name for name in PRIVS if name not in ("Permissions.Modify", "Sys.Modify", "Realm.Allocate")],
     "PVEAuditor": ["Datastore.Audit", "Sys.Audit", "VM.Audit"],
+    "PVEUserAdmin": ["Group.Allocate", "Realm.AllocateUser", "User.Modify"],
     "PVEVMAdmin": ["VM.Allocate", "VM.Audit", "VM.PowerMgmt"],
 }
 KINDS = ("users", "groups", "roles", "acl", "realms", "tfa", "tokens")

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -16,11 +19,14 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.administrators
     is_active,
     is_administrator,
     lost_privilege,
+    way_to_administrator,
 )
 from ansible_collections.pve.audit.plugins.module_utils._identity.guard.people import administrators
+from ansible_collections.pve.audit.plugins.module_utils._pve.identity import read_identity
 from tests.unit.plugins.module_utils._identity.identities import NOW, acl, as_root, snapshot, user, working
 
 Entry = dict[str, Any]
+IDENTITIES = Path(__file__).resolve().parents[3] / "data" / "identities.json.gz"
 
 
 class Case(NamedTuple):
@@ -103,6 +109,74 @@ def test_a_role_that_does_not_reach_below_makes_no_administrator_but_lets_become
     )
     assert find_administrators(directory, NOW) == []
     assert find_administrators(directory, NOW, can_become_administrator) == ["alice@pve"]
+
+
+PVE_USER_ADMIN, ADMIN = "PVEUserAdmin", "Administrator"
+WAYS: list[tuple[str, list[Entry], str | None]] = [
+    ("nothing", [], None),
+    ("an administrator has no way to go", [ops("/", ADMIN)], None),
+    ("may grant on / only", [ops("/", ADMIN, False)], "Permissions.Modify on /"),
+    ("everything but granting", [ops("/", "PVEAdmin")], "User.Modify on /access/groups"),
+    ("may change everybody", [ops("/access", PVE_USER_ADMIN)], "User.Modify on /access/groups"),
+    ("may change everybody, but not there", [ops("/access", PVE_USER_ADMIN, False)], None),
+    (
+        "may change the group of administrators",
+        [ops(f"{GROUPS}/admins", PVE_USER_ADMIN)],
+        f"User.Modify on {GROUPS}/admins",
+    ),
+    ("may change another group", [ops(OPS, PVE_USER_ADMIN)], None),
+    ("may change a group that is gone", [ops(f"{GROUPS}/gone", PVE_USER_ADMIN)], None),
+    ("NoAccess on the groups", [ops("/access", PVE_USER_ADMIN), ops(GROUPS, "NoAccess")], None),
+]
+
+
+@pytest.mark.parametrize(("entries", "way"), [case[1:] for case in WAYS], ids=[case[0] for case in WAYS])
+def test_who_can_become_one(entries: list[Entry], way: str | None) -> None:
+    """Bob is in ops, Alice is the administrator."""
+    directory = directory_of(
+        snapshot(
+            [user("root@pam"), user("alice@pve", groups=["admins"]), user("bob@pve", groups=["ops"])],
+            groups=["admins", "ops"],
+            acl=[admins("/", ADMIN), *entries],
+        )
+    )
+    found = find_administrators(directory, NOW, can_become_administrator)
+    assert found == (["bob@pve"] if way else [])
+    assert not way or way_to_administrator(directory, "bob@pve") == way
+
+
+class Recorded:
+    """The lists below /access as root@pam got them from a genuine cluster."""
+
+    user = "root@pam"
+
+    def __init__(self, scenario: str) -> None:
+        """Of one of the scenarios, at its end."""
+        self._lists = json.loads(gzip.decompress(IDENTITIES.read_bytes()))[scenario]
+
+    def get(self, *path: str, **_params: Any) -> Any:
+        """The recorded list; what was not recorded is empty."""
+        return self._lists.get(path[1], []) if len(path) == 2 else []
+
+
+# Who had the role Administrator on /, himself or by a group, enabled and not expired; who had User.Modify on all.
+GENUINE = [
+    ("busy-day", "alice@pve anna@pve root@pam", "boris@pve deploy@pve ops@pve svc@pve uadmin@pve"),
+    ("cli-and-sudo", "alice@pve rita@pve root@pam", "svc@pve uadmin@pve"),
+    ("revenge", "alice@pve lena@pve root@pam", "iac@pve svc@pve uadmin@pve"),
+    (
+        "silent-changes",
+        "alice@pve fwbot@pve greta@pve hugo@pve root@pam zed@pve",
+        "net@pve svc@pve uadmin@pve uma@pve",
+    ),
+]
+
+
+@pytest.mark.parametrize(("scenario", "are", "can_become"), GENUINE)
+def test_administrators_of_genuine_clusters(scenario: str, are: str, can_become: str) -> None:
+    directory = directory_of(read_identity(Recorded(scenario)))
+    assert find_administrators(directory, NOW) == are.split()
+    assert find_administrators(directory, NOW, can_become_administrator) == can_become.split()
 
 
 def test_nothing_takes_it_from_root() -> None:
