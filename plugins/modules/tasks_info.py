@@ -81,6 +81,8 @@ requirements:
 notes:
   - A read-only token with the privilege C(Sys.Audit) on C(/nodes) (role C(PVEAuditor) on C(/)) is enough. Without it,
     Proxmox VE shows only the token's own tasks; the module then reports RV(coverage) as V(not_permitted).
+  - The rare record whose id holds a colon or a blank stands in the node's file, and Proxmox VE does not show it. The
+    filter P(pve.audit.events#filter) reads it from the file.
 seealso:
   - module: pve.audit.task_log_info
   - plugin: pve.audit.events
