@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-from tests.lab.errors import ApiError, server_error
+from tests.lab.errors import ApiError, no_quorum, server_error
 from tests.lab.http import Request
 from tests.lab.model import Cluster
 from tests.lab.names import is_username, split_token
@@ -32,7 +32,7 @@ _OPEN_CALLS = {
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls; `user` is None for calls that need no login."""
+    """Who calls; `user` is None for calls that need no login. `is_token`: a token was sent, checked or not."""
 
     user: str | None
     is_token: bool = False
@@ -117,11 +117,11 @@ class Authenticator:
 
     def caller(self, request: Request, path: str) -> Caller:
         """Who sent this request. The cookie wins over the header, a ticket over a token; 401 when nobody did."""
-        if (request.method, path) in _OPEN_CALLS:
-            return Caller(None)
         header = request.headers.get("authorization")
         ticket = _header_value(request.headers.get("cookie"), COOKIE) or _header_value(header, COOKIE)
         token = None if ticket else _header_value(header, TOKEN_NAME)
+        if (request.method, path) in _OPEN_CALLS:
+            return Caller(None, is_token=bool(token))
         if token:
             user = self.token_user(token)
             if user is None:
@@ -141,13 +141,16 @@ class Authenticator:
             raise _refused("Permission denied - invalid csrf token")
 
 
-def lookup_username(cluster: Cluster, user: str) -> str:
-    """The account a name means: in a realm that ignores case, the first one that matches."""
+def lookup_username(cluster: Cluster, user: str, *, strict: bool) -> str:
+    """The account a name means: in a realm that ignores case, the first one that matches. `strict`: 500 for several."""
     name, separator, realm = user.rpartition("@")
     settings = cluster.realms.get(realm, {}) if separator and name else {}
     if settings.get("case-sensitive") in (None, 1, "1"):
         return user
-    return next((known for known in cluster.users.users if known.lower() == user.lower()), user)
+    found = [known for known in cluster.users.users if known.lower() == user.lower()]
+    if strict and len(found) > 1:
+        raise server_error(f"ambiguous case insensitive match of username '{user}', cannot safely grant access!")
+    return found[0] if found else user
 
 
 def check_password(cluster: Cluster, user: str, password: str) -> str | None:
@@ -174,7 +177,7 @@ def set_password(cluster: Cluster, user: str, password: str) -> None:
     if kind not in ("pve", "pam"):
         raise server_error(f"can't set password on auth type '{kind}'")
     if kind == "pve" and not cluster.quorate:
-        raise server_error("cfs-lock 'file-priv_shadow_cfg' error: no quorum!")
+        raise no_quorum("priv/shadow.cfg")
     if kind == "pam" and name != "root" and user not in cluster.passwords:
         raise server_error(f"change password failed: user '{name}' does not exist")
     cluster.passwords[user] = password

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A certificate authority and server certificates for 127.0.0.1 and localhost."""
+"""A certificate authority and server certificates for 127.0.0.1, ::1 and localhost."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def _builder(subject: str, issuer: str, key: ec.EllipticCurvePrivateKey, *, expi
 def _san(kind: str) -> x509.SubjectAlternativeName:
     if kind == "wrong-name":
         return x509.SubjectAlternativeName([x509.DNSName("elsewhere.lab.test")])
-    return x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    addresses = [x509.IPAddress(ipaddress.ip_address(text)) for text in ("127.0.0.1", "::1")]
+    return x509.SubjectAlternativeName([x509.DNSName("localhost"), *addresses])
 
 
 def _ca(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:

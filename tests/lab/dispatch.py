@@ -42,11 +42,13 @@ for _module in pkgutil.iter_modules(tests.lab.routes.__path__):
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds: PVE's delay of refused calls, latency of every call, how long the entry node waits for a hanging one."""
+    """Seconds: PVE's delay of refused calls, latency of every call, how long the entry node waits for a hanging one,
+    how long a write tries for a lock that it cannot get without quorum."""
 
     unauthorized_delay: float = 3.0
     latency: float = 0.0
     proxy_timeout: float = 30.0
+    no_quorum_delay: float = 10.0
 
 
 def decode_form(text: str) -> dict[str, Any]:
@@ -172,7 +174,7 @@ class Dispatcher:
             return answer
         except ApiError as error:
             answer = failure(error, form)
-            answer.delay = getattr(error, "delay", 0.0)
+            answer.delay = self.timing.no_quorum_delay if error.waited else getattr(error, "delay", 0.0)
             return answer
 
     @staticmethod

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 PARAM_MESSAGE = "Parameter verification failed.\n"
 
 
@@ -13,7 +15,10 @@ class ApiError(Exception):
 
     `message` stands in the reason line (its first line) and in the body. `errors` maps parameters to texts.
     `empty_body` is the form of a refused ticket or token and of a failed proxy request: no body at all.
+    `waited`: it comes only after PVE has tried for a lock as long as it does.
     """
+
+    waited = False
 
     def __init__(
         self, status: int, message: str, errors: dict[str, str] | None = None, *, empty_body: bool = False
@@ -32,6 +37,13 @@ class Unanswered(Exception):
 def server_error(text: str) -> ApiError:
     """A `die` in PVE's code: 500 with its text."""
     return ApiError(500, f"{text}\n")
+
+
+def no_quorum(file: str) -> ApiError:
+    """No lock on a file of /etc/pve without quorum (pve-cluster Cluster.pm cfs_lock_file)."""
+    error = server_error(f"cfs-lock 'file-{re.sub('[./]', '_', file)}' error: no quorum!")
+    error.waited = True
+    return error
 
 
 def param_error(errors: dict[str, str]) -> ApiError:

@@ -19,7 +19,7 @@ __all__ = ["simulator", "start_simulator"]
 @pytest.fixture(scope="session")
 def simulator() -> Iterator[Simulator]:
     """Three nodes with the story; refused calls are answered at once."""
-    with running_simulator(unauthorized_delay=0.0) as running:
+    with running_simulator(unauthorized_delay=0.0, no_quorum_delay=0.0) as running:
         yield running
 
 
@@ -29,7 +29,7 @@ def start_simulator() -> Iterator[Callable[..., Simulator]]:
     with ExitStack() as stack:
 
         def start(**choices: Any) -> Simulator:
-            choices = {"unauthorized_delay": 0.0, "offline_delay": 0.0, **choices}
+            choices = {"unauthorized_delay": 0.0, "offline_delay": 0.0, "no_quorum_delay": 0.0, **choices}
             return stack.enter_context(running_simulator(**choices))
 
         yield start

@@ -9,13 +9,12 @@ Readers need no lock: a change makes a new object and puts it in place at once.
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.lab.errors import ApiError, server_error
+from tests.lab.errors import ApiError, no_quorum
 from tests.lab.metric_types import metric_file
 from tests.lab.model import Cluster
 from tests.lab.realms import digest_of, parse_realms, render_realms
@@ -31,7 +30,9 @@ def _prefixed(prefix: str, error: ApiError) -> ApiError:
     """PVE puts a text before an error; an exception with a code or parameters becomes plain text by that."""
     text = error.message if error.status == 500 else f"{error.status} {error.message}"
     text += "".join(f"{name}: {problem}\n" for name, problem in (error.errors or {}).items())
-    return ApiError(500, f"{prefix}: {text}")
+    prefixed = ApiError(500, f"{prefix}: {text}")
+    prefixed.waited = error.waited
+    return prefixed
 
 
 @contextmanager
@@ -40,8 +41,7 @@ def locked(cluster: Cluster, file: str, prefix: str | None = None) -> Iterator[N
     with cluster.lock:
         try:
             if not cluster.quorate:
-                lock = re.sub(r"[./]", "_", file)
-                raise server_error(f"cfs-lock 'file-{lock}' error: no quorum!")
+                raise no_quorum(file)
             yield
         except ApiError as error:
             if prefix is None:

@@ -80,7 +80,7 @@ class Cluster:
     """Everything the API answers from. `passwords` and `secrets` are plain text: nothing here is real.
 
     Configuration (users, realms, metric servers) is replaced, not changed, through `tests.lab.identity`.
-    `metric_errors`: server -> what PVE says when it cannot reach that metric server.
+    `metric_listeners`: the `server:port` that answer when PVE tries a metric server over TCP; None for all there are.
     """
 
     nodes: dict[str, Node]
@@ -103,7 +103,7 @@ class Cluster:
     realms_digest: str = ""
     tfa: dict[str, TfaUser] = field(default_factory=dict)
     metric_secrets: dict[str, str] = field(default_factory=dict)
-    metric_errors: dict[str, str] = field(default_factory=dict)
+    metric_listeners: frozenset[str] | None = None
     identity_version: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
     permissions: Permissions = field(init=False)

@@ -75,6 +75,17 @@ class _Reader:
         return Request(parts[0], path, query, headers, self._take(size))
 
 
+def _listen(host: str, port: int) -> list[socket.socket]:
+    """The port of an IPv4 or IPv6 address; the same of ::1 beside that of 127.0.0.1, where there is IPv6."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    first = socket.create_server((host, port), family=family, backlog=512)
+    sockets = [first]
+    if host == "127.0.0.1":
+        with contextlib.suppress(OSError):
+            sockets.append(socket.create_server(("::1", first.getsockname()[1]), family=socket.AF_INET6, backlog=512))
+    return sockets
+
+
 class Listener:
     """Listens on one port and answers with `handle`."""
 
@@ -84,31 +95,37 @@ class Listener:
         self._stopping = threading.Event()
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._socket = socket.create_server((host, port), backlog=512, reuse_port=False)
-        self.port: int = self._socket.getsockname()[1]
-        self._thread = threading.Thread(target=self._accept, name=f"lab-{self.port}", daemon=True)
+        self._sockets = _listen(host, port)
+        self.port: int = self._sockets[0].getsockname()[1]
+        self._threads = [
+            threading.Thread(target=self._accept, args=(one,), name=f"lab-{self.port}", daemon=True)
+            for one in self._sockets
+        ]
 
     def start(self) -> None:
         """Begin to answer."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Close the port and all connections."""
         self._stopping.set()
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
+        for one in self._sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
         with self._lock:
             open_connections = list(self._connections)
         for connection in open_connections:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-        self._thread.join(timeout=5)
+        for thread in self._threads:
+            thread.join(timeout=5)
 
-    def _accept(self) -> None:
+    def _accept(self, listening: socket.socket) -> None:
         while not self._stopping.is_set():
             try:
-                connection, _ = self._socket.accept()
+                connection, _ = listening.accept()
             except OSError:
                 return
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()

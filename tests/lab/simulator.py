@@ -41,7 +41,7 @@ class SimulatorOptions:
 
     `offline`, `hang`, `broken`: node names. `slow`: node name -> seconds. `cluster`: serve this one, not the story.
     `user_cfg`, `domains_cfg`: texts of these files, for users and realms. `passwords`: `name@realm` -> password; of all
-    accounts, when given. `tfa`: `name@realm` -> second factors.
+    accounts, when given. `tfa`: `name@realm` -> second factors. `metric_listeners`: see Cluster.
     """
 
     nodes: int = 3
@@ -59,6 +59,7 @@ class SimulatorOptions:
     broken: tuple[str, ...] = ()
     slow: dict[str, float] = field(default_factory=dict)
     no_quorum: bool = False
+    no_quorum_delay: float = 10.0
     certificate: str = "valid"
     every_node: bool = False
     host: str = "127.0.0.1"
@@ -68,6 +69,7 @@ class SimulatorOptions:
     domains_cfg: str | None = None
     passwords: dict[str, str] | None = None
     tfa: dict[str, TfaUser] | None = None
+    metric_listeners: tuple[str, ...] | None = None
 
 
 def _build(options: SimulatorOptions) -> Cluster:
@@ -107,6 +109,8 @@ class Simulator:
         self.options = options
         self.cluster = _build(options)
         apply_faults(self.cluster, options)
+        if options.metric_listeners is not None:
+            self.cluster.metric_listeners = frozenset(options.metric_listeners)
         install(
             self.cluster,
             user_cfg=options.user_cfg,
@@ -119,7 +123,9 @@ class Simulator:
         self.host = options.host
         self.ca_path, chain = make_certificates(directory, options.certificate)
         self.authenticator = Authenticator(self.cluster, secrets.token_bytes(32))
-        timing = Timing(options.unauthorized_delay, options.latency_ms / 1000, options.proxy_timeout)
+        timing = Timing(
+            options.unauthorized_delay, options.latency_ms / 1000, options.proxy_timeout, options.no_quorum_delay
+        )
         self.dispatcher = Dispatcher(self.cluster, self.authenticator, timing)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(chain)
@@ -143,7 +149,8 @@ class Simulator:
     @property
     def url(self) -> str:
         """The address of the first node."""
-        return f"https://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"https://{host}:{self.port}"
 
     def token_header(self, token: str = f"{USER}!{TOKEN_ID}") -> dict[str, str]:
         """The header of a request with an API token."""
@@ -242,6 +249,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--broken", action="append", default=[], metavar="NODE", help="596 at once")
     add("--lazy", action="store_true", help="read task lists when first asked: a quick start, slow first answers")
     add("--no-quorum", action="store_true", help="only the first node is up")
+    add("--no-quorum-delay", type=float, default=10.0, help="seconds before a write without quorum fails")
+    add("--metric-listener", action="append", metavar="HOST:PORT", help="only these metric servers answer")
     add("--certificate", choices=KINDS, default="valid")
     return parser
 
@@ -251,6 +260,8 @@ def _options(arguments: argparse.Namespace) -> SimulatorOptions:
     del values["state_dir"]
     files = values.pop("files")
     del values["lazy"]
+    listeners = values.pop("metric_listener")
+    values["metric_listeners"] = None if listeners is None else tuple(listeners)
     for name in ("user_cfg", "domains_cfg"):
         values[name] = values[name].read_text("latin-1") if values[name] else None
     for name in ("offline", "hang", "broken"):

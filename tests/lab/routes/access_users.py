@@ -44,7 +44,7 @@ def create_user(context: Context) -> Result:
     wanted = str(parameters["userid"])
 
     def change(config: UserConfig) -> None:
-        name = lookup_username(context.cluster, wanted)
+        name = lookup_username(context.cluster, wanted, strict=False)
         if name in config.users:
             raise server_error(f"user '{name}' already exists")
         if parameters.get("password") is not None:

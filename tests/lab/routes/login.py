@@ -136,7 +136,7 @@ def create_ticket(context: Context) -> Result:
     user = str(context.parameters["username"])
     if truthy(context.parameters.get("realm")):
         user = f"{user}@{context.parameters['realm']}"
-    user = lookup_username(context.cluster, user)
+    user = lookup_username(context.cluster, user, strict=True)
     try:
         data = _log_in(context, user)
     except _Refused as reason:

@@ -43,15 +43,33 @@ def metric_server(context: Context) -> Result:
     return Result(context.cluster.metric_servers[name])
 
 
+# Type -> the option with its protocol, the port that is used without one, and what PVE says when nobody listens there.
+_TESTS = {
+    "graphite": ("proto", 2003, "couldn't create carbon socket [{server}]:{port} - Connection refused"),
+    "influxdb": ("influxdbproto", 8089, "500 Can't connect to {server}:{port} (Connection refused)"),
+    "opentelemetry": (
+        None,
+        4318,
+        "Connection test failed: 500 Can't connect to {server}:{port} (Connection refused) at"
+        " /usr/share/perl5/PVE/Status/OpenTelemetry.pm line 707.",
+    ),
+}
+
+
 def _test_connection(context: Context, server: Section) -> None:
-    problem = context.cluster.metric_errors.get(str(server.get("server")))
-    if problem and (server["type"] == "opentelemetry" or not server.get("disable")):
-        raise server_error(problem)
+    """PVE tries to reach the server: not a disabled one, unless it is OpenTelemetry, and UDP never fails."""
+    option, port, text = _TESTS[str(server["type"])]
+    if option is not None and (server.get("disable") or server.get(option, "udp") == "udp"):
+        return
+    place = {"server": server["server"], "port": server.get("port", port)}
+    listening = context.cluster.metric_listeners
+    if listening is not None and "{server}:{port}".format(**place) not in listening:
+        raise server_error(text.format(**place))
 
 
 @api("POST", "/cluster/metrics/server/{id}")
 def create_metric_server(context: Context) -> Result:
-    """A new server; PVE tries to reach it first, unless it is disabled."""
+    """A new server; PVE tries to reach it first."""
     parameters = context.parameters
     name, kind, token = str(parameters["id"]), str(parameters["type"]), parameters.get("token")
     given = {key: value for key, value in parameters.items() if key not in ("id", "type", "token")}

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.lab.simulator import running_simulator
-from tests.unit.lab.client import get
+from tests.unit.lab.client import call, get
 
 FAST: dict[str, Any] = {"tasks_per_node": 40, "unauthorized_delay": 0.0, "offline_delay": 0.0}
 
@@ -101,6 +101,25 @@ def test_no_privilege_sees_nothing() -> None:
         assert (tasks.status, tasks.body) == (200, {"data": []})
         assert get(simulator, "/access/permissions", "nopriv@pve!np").data == {}
         assert get(simulator, "/access/permissions").data["/nodes"]["Sys.Audit"] == 1
+
+
+def test_a_write_without_quorum_waits_for_its_lock() -> None:
+    """About ten seconds, as PVE does; reads are answered at once."""
+    with running_simulator(**FAST, no_quorum=True) as simulator:
+        simulator.dispatcher.stopping = waits = Waits()
+        got = call(simulator, "POST", "/access/groups", {"groupid": "g"})
+        assert (got.status, got.reason) == (500, "create group failed: cfs-lock 'file-user_cfg' error: no quorum!")
+        assert waits.asked == [10.0]
+        assert call(simulator, "GET", "/access/groups").status == 200
+        assert waits.asked == [10.0]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_both_addresses_of_this_machine_answer(host: str) -> None:
+    """The same port, and a certificate for both."""
+    with running_simulator(**FAST) as simulator:
+        simulator.host = host
+        assert get(simulator, "/version").status == 200
 
 
 def test_empty_cluster() -> None:

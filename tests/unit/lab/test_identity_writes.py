@@ -22,6 +22,8 @@ token:alice@pve!ci:0:1:pipeline:
 user:amy@pve:1:0::::::
 user:bob@pve:1:0::::::
 user:carl@ldap:1:0::::::
+user:Dora@ldap:1:0::::::
+user:dorA@ldap:1:0::::::
 user:opal@pam:1:0::::::
 user:root@pam:1:0:::root@example.com:::
 token:root@pam!auto:0:0::
@@ -65,7 +67,7 @@ def running(start_simulator: Start) -> Simulator:
 
 
 # (who, method, path, data, status, reason); the reason is the message's first line
-REFUSED: list[tuple[str, str, str, dict[str, Any], int, str]] = [
+REFUSED: list[tuple[str | None, str, str, dict[str, Any], int, str]] = [
     ("amy@pve", "PUT", "/access/users/alice@pve", {"comment": "x"}, 403, f"{DENIED} (/access/groups, User.Modify)"),
     ("amy@pve", "PUT", "/access/users/bob@pve", {"groups": "admins"}, 403,
      f"{DENIED} (/access/groups/admins, User.Modify)"),
@@ -99,6 +101,13 @@ REFUSED: list[tuple[str, str, str, dict[str, Any], int, str]] = [
      "create user failed: user 'carl@ldap' already exists"),
     ("root@pam", "POST", "/access/users", {"userid": "x@gone", "password": "longenough"}, 500,
      "create user failed: auth domain 'gone' does not exist"),
+    (None, "POST", "/access/ticket", {"username": "dora@ldap", "password": "x"}, 500,
+     "ambiguous case insensitive match of username 'dora@ldap', cannot safely grant access!"),
+    (None, "POST", "/access/ticket", {"username": "carl@LDAP", "password": "x"}, 401, "authentication failure"),
+    ("root@pam!auto", "POST", "/access/ticket", {"username": "root@pam", "password": "root-secret"}, 403,
+     f"{DENIED} (URI '/access/ticket' not available with API token, need proper ticket."),
+    ("root@pam", "POST", "/access/users", {"userid": "DORA@ldap"}, 500,
+     "create user failed: user 'Dora@ldap' already exists"),
     ("root@pam", "PUT", "/access/roles/Nosuch", {"privs": "VM.Audit"}, 500,
      "update role failed: role 'Nosuch' does not exist"),
     ("root@pam", "POST", "/access/roles", {"roleid": "pvethings"}, 400, PARAMETERS),
@@ -137,7 +146,7 @@ REFUSED: list[tuple[str, str, str, dict[str, Any], int, str]] = [
 
 @pytest.mark.parametrize(("who", "method", "path", "data", "status", "reason"), REFUSED)
 def test_refusals(
-    running: Simulator, who: str, method: str, path: str, data: dict[str, Any], status: int, reason: str
+    running: Simulator, who: str | None, method: str, path: str, data: dict[str, Any], status: int, reason: str
 ) -> None:
     """Status and first line of the message; nothing is changed."""
     before = running.user_config()
@@ -319,9 +328,11 @@ def test_metric_servers(running: Simulator) -> None:
     row = {"id": "m1", "disable": 1, "type": "influxdb", **place}
     assert call(running, "GET", "/cluster/metrics/server").data == [row]
     assert running.cluster.metric_secrets == {}
-    running.cluster.metric_errors["192.0.2.9"] = "500 Can't connect to 192.0.2.9:8087 (Connection refused)"
+    running.cluster.metric_listeners = frozenset()
     refused = call(running, "PUT", path, {**place, "disable": 0})
     assert (refused.status, refused.reason) == (500, "500 Can't connect to 192.0.2.9:8087 (Connection refused)")
+    running.cluster.metric_listeners = frozenset(("192.0.2.9:8087",))
+    assert call(running, "PUT", path, {**place, "disable": 0}).status == 200
     assert (
         call(running, "PUT", path, {**place, "delete": "server"}).reason == "unable to delete required option 'server'"
     )

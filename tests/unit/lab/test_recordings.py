@@ -119,7 +119,9 @@ def _make(state: State) -> Cluster:
 
 @contextmanager
 def _simulator(state: State) -> Iterator[Simulator]:
-    with running_simulator(cluster=_make(state), unauthorized_delay=0.0, every_node=True) as simulator:
+    with running_simulator(
+        cluster=_make(state), unauthorized_delay=0.0, no_quorum_delay=0.0, every_node=True
+    ) as simulator:
         yield simulator
 
 

@@ -32,7 +32,7 @@ ROOT = {"user": "root@pam", "password": "lab-password"}
 @pytest.fixture(scope="module")
 def running() -> Iterator[Simulator]:
     """One cluster for all tests of this file."""
-    with running_simulator(nodes=1, tasks_per_node=0, unauthorized_delay=0.0) as simulator:
+    with running_simulator(nodes=1, tasks_per_node=0, unauthorized_delay=0.0, no_quorum_delay=0.0) as simulator:
         yield simulator
 
 
@@ -229,9 +229,10 @@ def test_without_quorum(lab: Simulator) -> None:
         lab.cluster.quorate = True
 
 
-def test_a_metric_server_that_cannot_be_reached(lab: Simulator) -> None:
-    lab.cluster.metric_errors["192.0.2.9"] = "500 Can't connect to 192.0.2.9:8086"
-    given = {"id": "influx", "type": "influxdb", "server": "192.0.2.9", "port": 8086, "token": SECRET}
+def test_a_metric_server_that_cannot_be_reached(lab: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lab.cluster, "metric_listeners", frozenset())
+    given: dict[str, Any] = {"id": "influx", "type": "influxdb", "server": "192.0.2.9", "port": 8086, "token": SECRET}
+    given["influxdbproto"] = "http"
     with pytest.raises(errors.RefusedError, match=r"cannot create the metric server influx: .* 500 .*192\.0\.2\.9"):
         run(login(lab), metric_server, given)
     otel = {"id": "otel", "type": "opentelemetry", "server": "192.0.2.9", "port": 4318, "enabled": False}
