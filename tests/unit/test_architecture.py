@@ -36,8 +36,8 @@ ROOMS: dict[str, set[str]] = {
     },
     "module_utils/_node": {"module_utils/_model", "module_utils/_parse"},
     "module_utils/_module": {"module_utils/_model", "module_utils/_pve"},
-    "plugin_utils/_detect": {"module_utils/_model"},
-    "plugin_utils/_report": {"module_utils/_model", "module_utils/_classify"},
+    "plugin_utils/_detect": {"module_utils/_model", "module_utils/_evidence"},
+    "plugin_utils/_report": {"module_utils/_model", "module_utils/_classify", "module_utils/_evidence"},
     "plugin_utils/_controls": {"module_utils/_model", "plugin_utils/_render"},
     "plugin_utils/_spot_check": {"module_utils/_model"},
     "plugin_utils/_pseudonyms": {"module_utils/_model"},
@@ -46,6 +46,7 @@ ROOMS: dict[str, set[str]] = {
 
 # Package -> the other packages of its room that it may import; "." are the files of the room itself.
 PACKAGES: dict[str, dict[str, set[str]]] = {
+    "module_utils/_evidence": {".": set(), "acts": {"."}},
     "module_utils/_identity": {".": set(), "rules": {"."}, "plan": {"."}, "guard": {"."}},
     "module_utils/_node": {
         ".": set(),

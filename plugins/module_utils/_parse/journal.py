@@ -123,6 +123,9 @@ def _identify(event: Event, record: Mapping[str, Any], line: str, ids: EventIds)
     loginuid = _number(record.get("_AUDIT_LOGINUID"))
     if loginuid is not None and loginuid != _UNSET_LOGINUID:
         event["pve"]["loginuid"] = loginuid
+    session = _number(record.get("_AUDIT_SESSION"))
+    if session is not None and session != _UNSET_LOGINUID:
+        event["pve"]["audit_session"] = session
 
 
 def _event(facts: Facts, timestamp: str, host: str, ident: str, pid: str | None) -> Event:

@@ -147,7 +147,11 @@ RECORDS: list[tuple[dict[str, Any], dict[str, Any]]] = [
             "@timestamp": "2026-11-23T17:39:20.000002Z",
         },
     ),
-    ({"_AUDIT_LOGINUID": "4294967295"}, {"pve.loginuid": None}),
+    (
+        {"_AUDIT_LOGINUID": "4294967295", "_AUDIT_SESSION": "4294967295"},
+        {"pve.loginuid": None, "pve.audit_session": None},
+    ),
+    ({"_AUDIT_LOGINUID": "1001", "_AUDIT_SESSION": "279"}, {"pve.audit_session": 279}),
     ({"_AUDIT_LOGINUID": ["1001", "1002"]}, {"pve.loginuid": 1001}),
     ({"MESSAGE": [LOGIN, "x"]}, {"user.id": "a@pve"}),
     ({"MESSAGE": [*LOGIN[:-2].encode(), 0xE9, 0x27]}, {"user.id": "a@pv\\xe9"}),

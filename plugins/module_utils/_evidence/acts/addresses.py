@@ -1,0 +1,185 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whose address is it: a client's, or that of a node which passed a call on?
+
+A call for another node is logged twice, on the node that took it with the client's address, and on the node that its
+path names with the address of the first node. A call that a node passes on always names the other node.
+[pve-http-server PVE/APIServer/AnyEvent.pm proxy_request]
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.lines import Line
+from ansible_collections.pve.audit.plugins.module_utils._model.act import NodeAddresses
+
+# The entry node writes its line when the answer of the other node came back: in the same second or the next.
+LAG = 1
+_ENOUGH = 2  # calls that show the address of a node
+_STAY = frozenset({401, 403})  # refused before they are passed on
+_KEPT = "/firewall"  # those of guests are not passed on
+_LOOPBACK = ("127.", "::1")
+
+
+@dataclass(slots=True)
+class Addresses:
+    """What is known of addresses.
+
+    `given`: address to node, as somebody said. `learned`: the same, as at least two calls show; `guessed`: as one call
+    shows. `clients`: addresses that sent what no node passes on. `complete`: somebody named the nodes' addresses.
+    """
+
+    given: dict[str, str] = field(default_factory=dict)
+    learned: dict[str, str] = field(default_factory=dict)
+    guessed: dict[str, str] = field(default_factory=dict)
+    clients: set[str] = field(default_factory=set)
+    complete: bool = False
+
+    def node_of(self, ip: str | None, here: str) -> str | None:
+        """The node that has this address; `here` is the node whose log it stands in."""
+        if ip is None:
+            return None
+        if ip.startswith(_LOOPBACK):
+            return here
+        return self.given.get(ip) or self.learned.get(ip) or self.guessed.get(ip)
+
+    def is_client(self, ip: str) -> bool:
+        """True when the address is no node's for sure."""
+        return self.complete or ip in self.clients
+
+
+def see_clients(lines: Iterable[Line]) -> set[str]:
+    """The addresses that sent a call which does not name the node whose log it stands in."""
+    return {line.ip for line in lines if line.ip is not None and line.node and line.target != line.node}
+
+
+def learn(lines: list[Line], nodes: NodeAddresses | None) -> Addresses:
+    """What the given addresses and the lines tell, those of reads among them."""
+    clients = see_clients(lines)
+    known = Addresses(clients=clients, complete=bool(nodes))
+    known.given = {address: node for node, listed in (nodes or {}).items() for address in listed}
+    seen = _nodes_behind(lines)
+    for address, (nodes_seen, calls) in seen.items():
+        always = [node for node, number in nodes_seen.items() if number == calls]
+        if address in known.given or len(always) != 1:
+            continue
+        if calls >= _ENOUGH:
+            known.learned[address] = always[0]
+        elif address not in clients:
+            known.guessed[address] = always[0]
+    known.clients -= {*known.given, *known.learned}
+    return known
+
+
+def _nodes_behind(lines: Iterable[Line]) -> dict[str, tuple[Counter[str], int]]:
+    """For each address that stands in lines of passed calls: how often each node had the same call just then, of all.
+
+    Only calls of which each line on an entry node has one on the other node are looked at: beside a client that sends
+    the same to the second node there would be one more. Lines of the client itself do not count.
+    """
+    behind: dict[str, tuple[Counter[str], int]] = {}
+    passable = (line for line in lines if line.status not in _STAY and _KEPT not in line.path)
+    for entries, passed in _calls(passable).values():
+        for some, others in _moments(entries, passed):
+            clients = {entry.ip for entry in some}
+            fair = [line for line in others if line.ip not in clients]
+            if len(some) == len(fair):
+                _count_nodes(some, fair, behind)
+    return behind
+
+
+def _count_nodes(entries: list[Line], passed: list[Line], behind: dict[str, tuple[Counter[str], int]]) -> None:
+    nodes: dict[int, set[str]] = defaultdict(set)
+    for entry in entries:
+        nodes[entry.second].add(entry.node)
+    for line in passed:
+        if line.ip is not None:
+            counted, number = behind.get(line.ip, (Counter(), 0))
+            counted.update({node for add in range(LAG + 1) for node in nodes[line.second + add]})
+            behind[line.ip] = (counted, number + 1)
+
+
+def _moments(entries: list[Line], passed: list[Line]) -> Iterator[tuple[list[Line], list[Line]]]:
+    """Both kinds of lines, parted where nothing happens for longer than a call takes to be passed on."""
+    some: list[Line] = []
+    others: list[Line] = []
+    last = None
+    for line in sorted([*entries, *passed], key=lambda line: line.second):
+        if last is not None and line.second - last > LAG + 1:
+            yield some, others
+            some, others = [], []
+        (others if line.node == line.target else some).append(line)
+        last = line.second
+    yield some, others
+
+
+def pair_twins(lines: list[Line], known: Addresses) -> list[Line]:
+    """The lines without those that are the twin of another, which then has them in `twins`; addresses are decided."""
+    twins: set[int] = set()
+    for entries, passed in _calls(lines).values():
+        free: dict[int, list[Line]] = defaultdict(list)
+        for line in reversed(entries):
+            free[line.second].append(line)
+        for line in sorted(passed, key=lambda line: line.second):
+            if (entry := _take_entry(free, line, known)) is not None:
+                entry.twins.append(line)
+                twins.add(id(line))
+    kept = [line for line in lines if id(line) not in twins]
+    for line in kept:
+        _decide(line, known)
+    return kept
+
+
+def _take_entry(free: dict[int, list[Line]], line: Line, known: Addresses) -> Line | None:
+    """The first line on an entry node that may have been passed on as `line`, taken out of `free`."""
+    for second in range(line.second, line.second + LAG + 1):
+        waiting = free.get(second, [])
+        for place in range(len(waiting) - 1, -1, -1):
+            if _fits(waiting[place], line) and _passed_on(waiting[place], line, known):
+                return waiting.pop(place)
+    return None
+
+
+def _calls(lines: Iterable[Line]) -> dict[tuple[object, ...], tuple[list[Line], list[Line]]]:
+    """For each call its lines on other nodes than the one it names, and its lines on that one."""
+    calls: dict[tuple[object, ...], tuple[list[Line], list[Line]]] = {}
+    for line in _with_target(lines):
+        key = (line.user, line.method, line.path, line.query, line.status, line.size)
+        calls.setdefault(key, ([], []))[line.node == line.target].append(line)
+    return {key: both for key, both in calls.items() if both[0] and both[1]}
+
+
+def _with_target(lines: Iterable[Line]) -> Iterator[Line]:
+    return (line for line in lines if line.target is not None)
+
+
+def _fits(entry: Line, line: Line) -> bool:
+    return 0 <= entry.second - line.second <= LAG and entry.ip != line.ip
+
+
+def _passed_on(entry: Line, line: Line, known: Addresses) -> bool:
+    """True when the second line is the first one's, passed on. Without any knowledge of the address it is taken so."""
+    node = known.node_of(line.ip, line.node)
+    if node is not None:
+        return node == entry.node
+    return line.ip is not None and not known.is_client(line.ip)
+
+
+def _decide(line: Line, known: Addresses) -> None:
+    """What address the person had: none when it is a node's, several when a twin may be a call of its own."""
+    node = known.node_of(line.ip, line.node)
+    if node is not None:
+        line.entry_node = node if node != line.node else None
+        line.internal = node == line.node or line.node != line.target
+        line.ip = None
+        return
+    line.proven = (line.node != "" and line.node != line.target) or (line.ip is not None and known.is_client(line.ip))
+    for twin in line.twins:
+        if twin.ip is not None and known.node_of(twin.ip, twin.node) is None:
+            line.others.append(twin.ip)
+        elif twin.ip in known.guessed:
+            line.proven = False

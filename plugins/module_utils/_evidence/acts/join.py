@@ -1,0 +1,127 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From events of any sources to acts: what several sources saw is one act, and counts once.
+
+`unite_events` keeps events as they are and leaves one for each act, for all that counts; `join_acts` says who did it.
+Both take events that are classified, as the filter `events` gives them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.addresses import learn, pair_twins
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.calls import join_calls, judge_call, judge_tasks
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.commands import judge_commands, read_sessions
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.groups import Gathered, Group, gather
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.lines import Line
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.logins import Trails, join_logins
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.parents import judge_children
+from ansible_collections.pve.audit.plugins.module_utils._evidence.task import DATASET as TASKS
+from ansible_collections.pve.audit.plugins.module_utils._model.act import CERTAIN, LIKELY, NodeAddresses
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, unique_events
+from ansible_collections.pve.audit.plugins.module_utils._parse.upid import user_fields
+
+
+def find_groups(events: list[Event], nodes: NodeAddresses | None = None) -> list[Group]:
+    """The groups of events that are one act each. Reads, and lines that could not be read, are in none."""
+    found = gather(events)
+    known = learn([*found.lines, *found.tickets, *found.reads], nodes)
+    trails = _trails([*found.lines, *found.reads])
+    found.tickets = pair_twins(found.tickets, known)
+    lines = pair_twins(found.lines, known)
+    tasks = list(found.tasks.values())
+    left = join_calls(tasks, lines)
+    judge_commands(tasks, read_sessions(found.others), known)
+    judge_tasks(tasks)
+    groups = tasks + [_call(line) for line in left]
+    judge_children(groups)
+    refused = [line for line in (*left, *found.reads) if line.user is None and line.status == 401]
+    logins = join_logins(found.others, found.tickets, refused, trails, known)
+    return _merged(groups, logins) + _singles(found, logins)
+
+
+def _call(line: Line) -> Group:
+    group = Group(line.event, [])
+    group.take(line)
+    judge_call(group, line)
+    return group
+
+
+def _trails(lines: Iterable[Line]) -> Trails:
+    trails = Trails()
+    for line in lines:
+        trails.note(line)
+    trails.sort()
+    return trails
+
+
+def _merged(groups: list[Group], logins: list[Group]) -> list[Group]:
+    """A refused write and the line of the journal about it are one act, by the user that the journal names."""
+    calls = {id(group.lead): group for group in groups if group.upid is None}
+    kept = []
+    for login in logins:
+        call = calls.get(id(login.line.event)) if login.line is not None else None
+        if call is None or call is login:
+            kept.append(login)
+            continue
+        call.members += [event for event in login.members if event is not call.lead]
+        call.candidates, call.confidence = login.candidates, login.confidence
+    return groups + kept
+
+
+def _singles(found: Gathered, logins: list[Group]) -> list[Group]:
+    """What no other source saw."""
+    seen = {id(event) for group in logins for event in group.members}
+    return [_single(event) for event in found.others if id(event) not in seen]
+
+
+def _single(event: Event) -> Group:
+    user, source = event.get("user", {}).get("id"), event.get("source", {}).get("ip")
+    group = Group(event, [event])
+    group.candidates = [{"user": user, "person": None, "ip": source, "channel": "unknown"}]
+    if user is not None:
+        group.confidence = LIKELY
+    return group
+
+
+def unite_events(events: Iterable[Event], nodes: NodeAddresses | None = None) -> list[Event]:
+    """One event for each act, in the order of the input, for all that counts acts.
+
+    Of events of one act the one that tells most stays: the task, else the call of the entry node, else the message.
+    `pve.witnesses` are the ids of the others. `source.ip` is the client's address where one is known, never a node's.
+    Reads, lines that could not be read, and events that nothing else saw stay as they are. `nodes` are the addresses
+    of the cluster's nodes; without them, they are learned from the lines. No event is changed in place.
+    """
+    unique = unique_events(events)
+    if all(event["event"].get("dataset") == TASKS for event in unique):
+        return unique
+    chosen: dict[int, Event] = {}
+    dropped: set[int] = set()
+    for group in find_groups(unique, nodes):
+        first = group.members[0] if not any(group.lead is event for event in group.members) else group.lead
+        chosen[id(first)] = _united(group)
+        dropped |= {id(event) for event in group.members if event is not first}
+    return [chosen.get(id(event), event) for event in unique if id(event) not in dropped]
+
+
+def _united(group: Group) -> Event:
+    sources = {one["ip"] for one in group.candidates}
+    ip = sources.pop() if len(sources) == 1 and group.confidence in (CERTAIN, LIKELY) else None
+    lead = group.lead
+    others = [event["event"]["id"] for event in group.members if event is not lead and "id" in event["event"]]
+    event = cast("Event", dict(lead))
+    if ip is not None:
+        event["source"] = {**lead.get("source", {}), "ip": ip}
+    elif group.line is not None and "source" in lead and not group.line.ip:
+        del event["source"]
+    users = {one["user"] for one in group.candidates}
+    if "user" not in lead and len(users) == 1 and group.confidence == LIKELY and (user := users.pop()) is not None:
+        event["user"] = user_fields(user)
+    if others or group.renamed:
+        event["pve"] = {**lead.get("pve", {}), "witnesses": others}
+    if group.renamed:
+        event["pve"]["login"] = group.renamed
+    return event
