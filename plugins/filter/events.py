@@ -31,6 +31,8 @@ description:
     C(journalctl -o json), and lines of the journal or of syslog.
   - An event is there once for each C(event.id). For a task this is its UPID, and a finished task replaces the same
     task still running. Other ids are a hash of node and line, so that collecting twice never counts twice.
+  - On a full disk records of the task log are cut and run together in one line. Each stump is such an event and names
+    nobody; a whole record behind a stump is an event of its own, whose C(pve.recovered) is C(true).
   - A line that cannot be read is not dropped. It is an event whose C(event.kind) is C(pipeline_error). Journal lines
     that tell of no login, session or command give no event, and neither do empty lines.
   - Secrets in query strings, command lines and messages are replaced by C(REDACTED).

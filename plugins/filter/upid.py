@@ -34,6 +34,9 @@ options:
       - With V(false), such a UPID is read from both ends, and its RV(_value.strict) is V(false).
     type: bool
     default: true
+notes:
+  - A UPID of Proxmox Backup Server or Datacenter Manager has one number more and is refused, and so are two UPIDs that
+    ran together on a full disk.
 seealso:
   - plugin: pve.audit.events
     plugin_type: filter

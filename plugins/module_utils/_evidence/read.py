@@ -42,15 +42,22 @@ def classify_event(event: Event) -> Event:
 def _each(items: Iterable[Any], named: Source | None, context: Context) -> Iterator[Event]:
     for number, item in enumerate(items, 1):
         try:
-            event = read_item(item, named, context)
+            found = read_item(item, named, context)
         except InputError as err:
             raise InputError(f"item {number} of the list: {err}") from None
-        if event is not None:
-            yield event
+        yield from found
 
 
-def read_item(item: object, named: Source | None, context: Context) -> Event | None:
-    """The event of one item, or None when it holds no evidence. Raises InputError for an item of no known kind."""
+def read_item(item: object, named: Source | None, context: Context) -> list[Event]:
+    """The events of one item: mostly one, none when it holds no evidence, several where records ran together.
+
+    Raises InputError for an item of no known kind.
+    """
+    found = _read(item, named, context)
+    return [] if found is None else found if isinstance(found, list) else [found]
+
+
+def _read(item: object, named: Source | None, context: Context) -> Event | list[Event] | None:
     if isinstance(item, (str, bytes)):
         return _read_line(item, named, context)
     if not isinstance(item, Mapping):
@@ -79,7 +86,7 @@ def _recognised(item: Item) -> Source | None:
     return next((source for source in SOURCES if source.recognises(item)), None)
 
 
-def _read_line(line: str | bytes, named: Source | None, context: Context) -> Event | None:
+def _read_line(line: str | bytes, named: Source | None, context: Context) -> Event | list[Event] | None:
     if not line.strip():
         return None
     text = decode_line(line)

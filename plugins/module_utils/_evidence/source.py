@@ -52,9 +52,10 @@ class Source:
 
     `name` is the choice of the filter `events`, `what` says what its items are and `line` what one of its lines is
     called; `datasets` are the `event.dataset` of its events. `record_keys` are keys that only its records have, empty
-    when it has lines alone. `parse` gives the event of an item, None when it is no evidence, and an event of kind
-    pipeline_error when it is broken; it raises InputError for a record that cannot be one of this source. `classify`
-    adds action, category, object_type, severity and, where there is a guest, vmid to an event in place.
+    when it has lines alone. `parse` gives the event of an item, a list of them where records ran together in one line,
+    None when it is no evidence, and an event of kind pipeline_error when it is broken; it raises InputError for a
+    record that cannot be one of this source. `classify` adds action, category, object_type, severity and, where there
+    is a guest, vmid to an event in place.
     """
 
     name: str
@@ -63,7 +64,7 @@ class Source:
     datasets: tuple[str, ...]
     looks_like: Callable[[str], bool]
     record_keys: tuple[str, ...]
-    parse: Callable[[Item, Context], Event | None]
+    parse: Callable[[Item, Context], Event | list[Event] | None]
     classify: Callable[[Event], None]
     coverage: SourceCoverage
 

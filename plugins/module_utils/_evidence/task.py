@@ -17,7 +17,8 @@ from ansible_collections.pve.audit.plugins.module_utils._evidence.source import 
 )
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
-from ansible_collections.pve.audit.plugins.module_utils._parse.index import parse_index_line
+from ansible_collections.pve.audit.plugins.module_utils._model.task import Task
+from ansible_collections.pve.audit.plugins.module_utils._parse.index import Damage, read_line, read_record
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import corrupt_event, decode_line
 from ansible_collections.pve.audit.plugins.module_utils._parse.task import task_event
 
@@ -28,20 +29,31 @@ DATASET = "pve.task"
 _VMID = re.compile(r"(?:(?:vm|ct)[:/])?([1-9]\d{2,8})(?:[@-].+)?", re.DOTALL)
 
 
-def _parse(item: Item, context: Context) -> Event:
+def _parse(item: Item, context: Context) -> Event | list[Event]:
     if isinstance(item, str):
-        try:
-            return task_event(parse_index_line(item))
-        except InputError as err:
-            return corrupt_event(DATASET, context.node, item, str(err), context.ids)
+        return _events(read_line(item), context.node, context)
     if not isinstance(item.get("upid"), str):
         raise InputError("the task has no UPID")
+    node = item.get("node")
+    host = decode_line(node) if isinstance(node, str) else context.node
     try:
-        return task_event(item)
+        return _events(read_record(item), host, context)
     except InputError as err:
-        node = item.get("node")
-        host = decode_line(node) if isinstance(node, str) else context.node
         return corrupt_event(DATASET, host, decode_line(item["upid"]), str(err), context.ids)
+
+
+def _events(found: list[Task | Damage], node: str, context: Context) -> Event | list[Event]:
+    """The events of what stands in one line. What stood behind a stump says so."""
+    events = []
+    for item in found:
+        if isinstance(item, Damage):
+            events.append(corrupt_event(DATASET, node, item.text, item.reason, context.ids))
+            continue
+        event = task_event(item)
+        if len(found) > 1:
+            event["pve"]["recovered"] = True
+        events.append(event)
+    return events if len(events) > 1 else events[0]
 
 
 def _classify(event: Event) -> None:
@@ -61,7 +73,7 @@ TASK = Source(
     what="records of the task API, lines of a node's task index or of its list of active tasks",
     line="task",
     datasets=(DATASET,),
-    looks_like=lambda line: line.startswith("UPID:"),
+    looks_like=lambda line: line.lstrip("\0").startswith("UPID:"),
     record_keys=("upid",),
     parse=_parse,
     classify=_classify,

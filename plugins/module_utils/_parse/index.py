@@ -11,14 +11,22 @@ PVE/API2/Tasks.pm.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
 from ansible_collections.pve.audit.plugins.module_utils._model.task import Task, rank_task
-from ansible_collections.pve.audit.plugins.module_utils._parse.lines import EventIds, corrupt_event, decode_line
-from ansible_collections.pve.audit.plugins.module_utils._parse.task import build_task
+from ansible_collections.pve.audit.plugins.module_utils._parse.glued import split_records, status_damage
+from ansible_collections.pve.audit.plugins.module_utils._parse.lines import (
+    EventIds,
+    corrupt_event,
+    decode_line,
+    from_bytewise,
+    scrub,
+)
+from ansible_collections.pve.audit.plugins.module_utils._parse.task import build_task, parse_task
 from ansible_collections.pve.audit.plugins.module_utils._parse.upid import parse_upid
 
 _LINE = re.compile(r"(UPID:\S+:)(\s.*)?", re.ASCII | re.DOTALL)
@@ -36,24 +44,43 @@ class CorruptLine:
     reason: str
 
 
+class Damage(NamedTuple):
+    """What stands in a line and is no task, and why."""
+
+    text: str
+    reason: str
+
+
 @dataclass
 class IndexResult:
     """What an index holds: the tasks, one for each UPID, and all that is not a task.
 
-    `repeated` counts further lines of a UPID that was seen before, `blank` the empty lines; together with tasks and
-    corrupt lines they are all lines that were read.
+    `repeated` counts further lines of a UPID that was seen before, `blank` the empty lines. A line in which records ran
+    together gives a corrupt one for each stump, and the record behind them; `extra` counts what it gives beyond one.
     """
 
     node: str
     tasks: list[Task] = field(default_factory=list)
+    _places: dict[str, int] = field(default_factory=dict, repr=False)
     corrupt: list[CorruptLine] = field(default_factory=list)
     repeated: int = 0
     blank: int = 0
+    extra: int = 0
 
     @property
     def lines(self) -> int:
         """The number of lines read."""
-        return len(self.tasks) + len(self.corrupt) + self.repeated + self.blank
+        return len(self.tasks) + len(self.corrupt) + self.repeated + self.blank - self.extra
+
+    def add(self, task: Task) -> None:
+        """Keep a task; of several records of one UPID the one that tells more."""
+        place = self._places.setdefault(task["upid"], len(self.tasks))
+        if place == len(self.tasks):
+            self.tasks.append(task)
+            return
+        self.repeated += 1
+        if rank_task(task) > rank_task(self.tasks[place]):
+            self.tasks[place] = task
 
     def corrupt_events(self, ids: EventIds) -> list[Event]:
         """An event of kind pipeline_error for each corrupt line."""
@@ -68,6 +95,9 @@ def parse_index_line(line: str | bytes) -> Task:
     Raises InputError when the line is no such line.
     """
     text = decode_line(line)
+    pieces = split_records(text)
+    if reason := pieces[0].damage:
+        raise InputError(reason)
     match = _LINE.fullmatch(text)
     upid_text, tail = (match[1], _TAIL.fullmatch(match[2] or "")) if match else ("", None)
     if tail is None or not _is_upid(upid_text):
@@ -86,25 +116,49 @@ def parse_index(lines: Iterable[str | bytes], node: str) -> IndexResult:
     Of several lines for one UPID the one that tells more is kept: with a status before with an end before without.
     """
     result = IndexResult(node)
-    places: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         text = decode_line(line)
         if not text.strip():
             result.blank += 1
             continue
-        try:
-            task = parse_index_line(text)
-        except InputError as err:
-            result.corrupt.append(CorruptLine(number, text, str(err)))
-            continue
-        place = places.setdefault(task["upid"], len(result.tasks))
-        if place == len(result.tasks):
-            result.tasks.append(task)
-            continue
-        result.repeated += 1
-        if rank_task(task) > rank_task(result.tasks[place]):
-            result.tasks[place] = task
+        found = read_line(text)
+        result.extra += len(found) - 1
+        for item in found:
+            if isinstance(item, Damage):
+                result.corrupt.append(CorruptLine(number, item.text, item.reason))
+            else:
+                result.add(item)
     return result
+
+
+def read_line(text: str) -> list[Task | Damage]:
+    """All that stands in a line of `index` or `active`, mostly one task: tasks, and what could not be read."""
+    found: list[Task | Damage] = []
+    for piece, damage in split_records(text):
+        if damage is not None:
+            found.append(Damage(piece, damage))
+            continue
+        try:
+            found.append(parse_index_line(piece))
+        except InputError as err:
+            found.append(Damage(piece, str(err)))
+    return found
+
+
+def read_record(record: Mapping[str, Any]) -> list[Task | Damage]:
+    """All that stands in a record of the task API, mostly one task.
+
+    The API gives a line in which two records ran together as one, with the second in its status.
+    Raises InputError when the record has no readable UPID.
+    """
+    status = record.get("status") if isinstance(record, Mapping) else None
+    if not isinstance(status, str) or not ("UPID:" in status or "\0" in status):
+        return [parse_task(record)]
+    task = parse_task({**record, "status": None})
+    text = from_bytewise(status) if "state" not in record else scrub(status)
+    if status_damage(text) is None:
+        return [parse_task(record)]
+    return read_line(f"{task['upid']} {task.get('endtime', 0):08X} {text}")
 
 
 def _is_upid(text: str) -> bool:
@@ -119,6 +173,8 @@ def _reason(text: str) -> str:
     if not text.startswith("UPID:"):
         return "the line does not start with a UPID"
     head = text.split(" ", 1)[0]
-    if not _is_upid(head):
-        return "the UPID is not complete"
+    try:
+        parse_upid(head, strict=False)
+    except InputError as err:
+        return str(err) if head.endswith(":") else "the UPID is not complete"
     return "the end time is not eight hexadecimal digits"

@@ -17,18 +17,21 @@ from ansible_collections.pve.audit.plugins.module_utils._model.errors import Inp
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, EventHead
 from ansible_collections.pve.audit.plugins.module_utils._model.task import Task
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
+from ansible_collections.pve.audit.plugins.module_utils._parse.glued import status_damage
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import from_bytewise, scrub
 from ansible_collections.pve.audit.plugins.module_utils._parse.redact import redact
-from ansible_collections.pve.audit.plugins.module_utils._parse.status import RUNNING, outcome, task_state
+from ansible_collections.pve.audit.plugins.module_utils._parse.status import RUNNING, is_cut, outcome, task_state
 from ansible_collections.pve.audit.plugins.module_utils._parse.upid import Upid, parse_upid, user_fields
 
+CUT = "the record was cut off, so how the task ended is not known"
 _LATEST = 0xFFFFFFFF  # the index writes end times with eight hex digits
 
 
 def parse_task(record: Mapping[str, Any]) -> Task:
     """A record of the task API, or a task made by this function, as one uniform task.
 
-    Raises InputError when the record has no readable UPID.
+    Raises InputError when the record has no readable UPID, or a status into which another record ran: `read_record`
+    of `index.py` takes these apart.
     """
     return _uniform(record)[1]
 
@@ -44,12 +47,14 @@ def _uniform(record: Mapping[str, Any]) -> tuple[Upid, Task]:
     status = record.get("status")
     status = (from_bytewise(status) if raw else scrub(status)) if isinstance(status, str) and status else None
     endtime = _epoch(record.get("endtime"))
+    if status is not None and (damage := status_damage(status)):
+        raise InputError(damage)
     running = endtime is None and status is None and _is_unsaved(record)
     return upid, build_task(upid, endtime, status, running)
 
 
 def build_task(upid: Upid, endtime: int | None, status: str | None, running: bool) -> Task:
-    """A uniform task from its parts; times in epoch seconds, end time 0 is none."""
+    """A uniform task from its parts; times in epoch seconds, end time 0 is none, blanks behind a status are dropped."""
     task: dict[str, Any] = {
         "upid": upid.upid,
         "node": upid.node,
@@ -60,6 +65,7 @@ def build_task(upid: Upid, endtime: int | None, status: str | None, running: boo
     if endtime:
         task["endtime"] = endtime
     task |= {"type": upid.type, "id": upid.id, "user": upid.user, "tokenid": upid.tokenid}
+    status = (status or "").rstrip(" \t") or None
     if status is None and running:
         status = RUNNING
     if status is not None:
@@ -73,7 +79,7 @@ def task_event(record: Mapping[str, Any]) -> Event:
 
     `event.original` is the line that the task's index has or would have, so that the API and the file give equal
     events.
-    Raises InputError when the task has no readable UPID.
+    Raises InputError when the task has no readable UPID, or a status into which another record ran.
     """
     upid, task = _uniform(record)
     start = rfc3339(task["starttime"])
@@ -100,6 +106,8 @@ def task_event(record: Mapping[str, Any]) -> Event:
     }
     if state == "error" and shown is not None:
         event["error"] = {"message": shown}
+    elif state == "unknown" and (status is None or is_cut(status)):
+        event["error"] = {"message": CUT}
     return event
 
 

@@ -18,7 +18,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.names import spli
 
 _HEX8 = "[0-9A-Fa-f]{8}"
 _STRICT = re.compile(
-    rf"UPID:([a-zA-Z0-9](?:[a-zA-Z0-9\-]*[a-zA-Z0-9])?):({_HEX8}):([0-9A-Fa-f]{{8,9}}):({_HEX8}):([^:\s/]+):([^:\s/]*):([^:\s/]+):",
+    rf"UPID:([a-zA-Z0-9](?:[a-zA-Z0-9\-]*[a-zA-Z0-9])?):({_HEX8}):([0-9A-Fa-f]{{8,9}}):({_HEX8}):([^:\s/\x00]+):([^:\s/\x00]*):([^:\s/\x00]+):",
     re.ASCII,
 )
 # The six fields on the left never hold a colon and neither does the user on the right: what is between is the id.
@@ -26,6 +26,14 @@ _TOLERANT = re.compile(
     rf"UPID:([^:\s]+):([0-9A-Fa-f]{{1,16}}):([0-9A-Fa-f]{{1,16}}):({_HEX8}):([^:\s]+):(.*):([^:\s]+):",
     re.ASCII | re.DOTALL,
 )
+# One number more than Proxmox VE has: the counter of a task of Proxmox Backup Server or Datacenter Manager.
+# Source: proxmox-rest-server, upid.rs.
+_BACKUP_SERVER = re.compile(
+    rf"UPID:[^:\s]+:{_HEX8}:[0-9A-Fa-f]{{8,9}}:[0-9A-Fa-f]{{8,16}}:{_HEX8}:[^:\s]+:[^:\s]*:[^:\s]+:", re.ASCII
+)
+# An id never holds a start time, and that of a guest's task no colon: both are the ends of two UPIDs that ran together.
+_TWO_IN_ONE = re.compile(rf"(?:.*:)?{_HEX8}:.*", re.ASCII | re.DOTALL)
+_GUEST_TYPES = ("qm", "vz", "ha")
 _ESCAPE = re.compile(r"\\x([0-7][0-9A-Fa-f])")
 
 
@@ -81,16 +89,30 @@ def parse_upid(text: str, *, strict: bool = True) -> Upid:
         raise InputError(f"a UPID is text, not {type(text).__name__}")
     match = _STRICT.fullmatch(text)
     known = match is not None
-    if match is None and not strict:
-        match = _TOLERANT.fullmatch(text)
     if match is None:
-        raise InputError(
-            f"{_short(text)} is not a UPID: it must look like UPID:node:pid:pstart:starttime:type:id:user@realm:"
-        )
+        match = _tolerant_match(text, strict)
     node, pid, pstart, start, task_type, object_id, userid = match.groups()
     name, realm, token = split_userid(userid)
     user = userid if token is None else f"{name}@{realm}"
     return Upid(text, node, int(pid, 16), int(pstart, 16), int(start, 16), task_type, object_id, user, token, known)
+
+
+def _tolerant_match(text: str, strict: bool) -> re.Match[str]:
+    """What Proxmox VE refuses, read from both ends. Raises InputError for what is no UPID, or more than one."""
+    if _BACKUP_SERVER.fullmatch(text):
+        raise InputError(
+            f"{_short(text)} is a UPID of Proxmox Backup Server or Datacenter Manager, which have one number more: "
+            "leave it out, only tasks of Proxmox VE are read"
+        )
+    match = None if strict else _TOLERANT.fullmatch(text)
+    if match is None:
+        raise InputError(
+            f"{_short(text)} is not a UPID: it must look like UPID:node:pid:pstart:starttime:type:id:user@realm:"
+        )
+    of_guest = match[5].startswith(_GUEST_TYPES) and ":" in match[6]
+    if of_guest or "UPID:" in text[1:] or "\0" in text or _TWO_IN_ONE.fullmatch(match[6]):
+        raise InputError(f"{_short(text)} is damaged: two UPIDs ran together")
+    return match
 
 
 def log_path(upid: Upid) -> str:

@@ -15,8 +15,8 @@ from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.task import FULL_RANK, Task, rank_task
-from ansible_collections.pve.audit.plugins.module_utils._parse.status import RUNNING
-from ansible_collections.pve.audit.plugins.module_utils._parse.task import parse_task
+from ansible_collections.pve.audit.plugins.module_utils._parse.index import Damage, read_record
+from ansible_collections.pve.audit.plugins.module_utils._parse.status import RUNNING, is_cut
 
 _COLONS = 8  # of a UPID without an odd id
 
@@ -84,13 +84,22 @@ def read_ring(records: Iterable[Any], ruled_out: Callable[[Mapping[str, Any]], b
             ring.pass_over(record)
             continue
         try:
-            task = parse_task(record)
+            found = read_record(record)
         except InputError:
             ring.broken += 1
             continue
-        ring.broken += task["state"] != "running" and task.get("endtime") is None
-        ring.add(task)
+        ring.broken += any(_is_damaged(item) for item in found)
+        for item in found:
+            if not isinstance(item, Damage):
+                ring.add(item)
     return ring
+
+
+def _is_damaged(item: Task | Damage) -> bool:
+    """True for what is no task, and for one of which the end or a part of the status is missing."""
+    if isinstance(item, Damage):
+        return True
+    return item["state"] != "running" and ("endtime" not in item or is_cut(item.get("status") or ""))
 
 
 def _is_plain(record: Any) -> bool:
@@ -103,6 +112,9 @@ def _is_plain(record: Any) -> bool:
         and end > 1  # True is an int, too
         and isinstance(status, str)
         and status not in ("", RUNNING)
+        and not is_cut(status)
+        and "UPID:" not in status
+        and "\0" not in status
         and isinstance(record.get("starttime"), int)
         and isinstance(record.get("type"), str)
         and isinstance(upid, str)

@@ -22,8 +22,9 @@ from pve_audit.preserve.ring import RING_LIMIT, find_new, has_unknown_before_new
 from pve_audit.say import CRITICAL, ERROR, WARNING, say
 from pve_audit.wire import format_seconds
 
-# An end time follows the UPID; the UPID is a file name, so it holds no slash. Its id may hold spaces and colons.
-LINE = re.compile(rb"(UPID:[^/\x00\n]*?:) ([0-9A-Fa-f]{8})(?:\s|$)")
+# An end time follows the UPID; the UPID is a file name, so it holds no slash. Its id may hold spaces and colons. On a
+# full disk lines are cut, and the next record stands right behind the stump.
+LINE = re.compile(rb"(UPID:(?:(?!UPID:)[^/\x00\n])*?:) ([0-9A-Fa-f]{8})(?=\s|$|UPID:)")
 DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(\.index)?")
 # A harvest keeps no more than this of texts, tells so many that it could not keep, and compares with so much of a day.
 MOST_TEXT = 1024 * 1024 * 1024
@@ -151,9 +152,8 @@ def copy_texts(paths: TaskLogPaths, day: str, data: bytes) -> Counter[str]:
     room = MOST_TEXT
     target = paths.archive / day
     target.mkdir(mode=0o750, exist_ok=True)
-    for line in data.split(b"\n"):
-        match = LINE.match(line)
-        parts = match[1].split(b":") if match else []
+    for match in LINE.finditer(data):
+        parts = match[1].split(b":")
         if len(parts) < 9 or not parts[4]:
             continue
         upid = os.fsdecode(b":".join(parts))

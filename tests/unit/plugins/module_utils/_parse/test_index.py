@@ -22,6 +22,9 @@ TASKS: list[tuple[str | bytes, dict[str, Any]]] = [
     (f"{UPID} 6B0471AB OK\r\n", {"status": "OK", "state": "ok"}),
     (f"{UPID} 6B0471AB WARNINGS: 2", {"state": "warning"}),
     (f"{UPID} 6B0471AB command 'x' failed: 6B0471AB OK", {"status": "command 'x' failed: 6B0471AB OK"}),
+    (f"{UPID} 6B0471AB OK ", {"status": "OK", "state": "ok"}),
+    (f"{UPID} 6B0471AB O", {"status": "O", "state": "unknown"}),
+    (f"{UPID} 6B0471AB WARNI", {"status": "WARNI", "state": "unknown"}),
     (f"{UPID} 6B0471AB", {"endtime": 0x6B0471AB, "status": None, "state": "unknown"}),
     (f"{UPID} 6B0471AB ", {"endtime": 0x6B0471AB, "status": None, "state": "unknown"}),
     (UPID, {"endtime": None, "status": None, "state": "unknown"}),
@@ -37,7 +40,8 @@ TASKS: list[tuple[str | bytes, dict[str, Any]]] = [
 ]
 CORRUPT = [
     ("garbage line", "does not start with a UPID"),
-    (b"\xff\xfe binary \x00 stuff", "does not start with a UPID"),
+    (b"\xff\xfe binary \x00 stuff", "has NUL bytes"),
+    (b"\xff\xfe binary \x00 UPID:pve1:", "does not start with a UPID"),
     ("UPID:pve2:short:x", "UPID is not complete"),
     ("UPID:pve1:0000010A:0002BBEF:6B046DE4:vzdump:103:svc@pve", "UPID is not complete"),
     (f"{UPID} notahex OK", "not eight hexadecimal digits"),

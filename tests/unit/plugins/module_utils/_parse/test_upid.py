@@ -50,6 +50,12 @@ BAD: list[Any] = [
     "UPID:pve1:0000010A:0002BBEF:6B046DE:vzdump:103:root@pam:",
     f" {HEAD}vzdump:103:root@pam:",
     f"{HEAD}vzdump:103:root@pam:\n",
+    f"{HEAD}vzdump::root@p{HEAD}qmdestroy:108:bob@pve:",
+    f"{HEAD}qmdestroy:10AAA3:6A48CA05:qmstop:103:carol@pve:",
+    f"{HEAD}qmdestroy:1qmstop:103:carol@pve:",
+    f"{HEAD}imgdel:a\0b:carol@pve:",
+    "UPID:vault1:00000A31:0004F2B0:00000003:6AF81200:acme-register:corp:root@pam:",
+    "UPID:vault1:00000A31:0004F2B0:00000003:6AF81200:backup:a\\x3ab:root@pam!nightly:",
     None,
     7,
     b"UPID:",
@@ -79,6 +85,12 @@ def test_what_pve_refuses_is_read_from_both_ends(text: str, want: dict[str, Any]
 def test_anything_else_is_an_input_error(text: Any, strict: bool) -> None:
     with pytest.raises(InputError):
         parse_upid(text, strict=strict)
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_other_products_are_named(strict: bool) -> None:
+    with pytest.raises(InputError, match="Proxmox Backup Server"):
+        parse_upid("UPID:vault1:00000A31:0004F2B0:0000000000000003:6AF81200:aptupdate::root@pam:", strict=strict)
 
 
 def test_log_lies_below_the_last_digit_of_the_start() -> None:

@@ -37,6 +37,10 @@ CHANGES: list[dict[str, Any]] = [
     {"endtime": 0},
     {"status": None},
     {"status": 5},
+    {"status": "O"},
+    {"status": "failed\0\0"},
+    {"status": "OKUPID:pve1:00000009:00001000:6B047AF9:qmdestroy:109:carol@pve: 6B047B00 OK"},
+    {"status": "no lock: UPID:pve1:00000009:00001000:6B047AF9:qmdestroy:109:carol@pve: has it"},
     {"upid": "garbage"},
     {"upid": "UPID:pve1:00000001:00001000:6B047AF0:qmstart:caf\xc3\xa9:alice@pve:"},
     {"type": None},
@@ -71,6 +75,13 @@ def test_the_short_cut_changes_nothing(records: list[Any], wanted: TaskFilter) -
         task for task in slow.tasks.values() if wanted.wants(task)
     ]
     assert fast.index_bytes == slow.index_bytes
+
+
+def test_a_record_behind_a_stump_is_a_task_and_the_stump_is_damage() -> None:
+    glued = "OKUPID:pve1:00000009:00001000:6B047AF9:qmdestroy:109:carol@pve: 6B047B00 OK"
+    ring = read_ring([odd(record(1, "qmstart", 5), {"status": glued})], lambda _record: False)
+    assert [(task["user"], task["id"], task["state"]) for task in ring.tasks.values()] == [("carol@pve", "109", "ok")]
+    assert ring.broken == 1
 
 
 def test_what_is_ruled_out_is_not_decoded() -> None:

@@ -305,6 +305,18 @@ def test_texts_are_copied_once_and_survive_pveupdate(tmp_path: Path) -> None:
     assert (state["texts"], state["texts_missing"], state["lines"]) == (4, 2, 6)
 
 
+def test_the_text_of_a_record_that_ran_into_another_is_kept(tmp_path: Path) -> None:
+    ring = Ring(tmp_path)
+    lines = [ring.line() for _number in range(4)]
+    for line in lines:
+        text_file(ring, line, b"TASK OK\n")
+    cut, ended, nuls = lines[0][:40] + lines[1], lines[2], b"\0" * 9 + lines[3]
+    ring.append(cut, ended[:-3] + nuls)
+    ring.harvest()
+    names = sorted(path.name for path in (ring.paths.archive / "2026-11-18").iterdir())
+    assert names == sorted(line.split()[0].decode() for line in lines[1:] if line is not ended)
+
+
 HOSTILE = [
     b"UPID:pve1:0:1:6B00000/:x::root@pam: 6B000001 OK",
     b"UPID:../../etc:0:1:6B000001:x::root@pam: 6B000001 OK",
