@@ -10,14 +10,17 @@ empty parts skipped (RESTHandler.pm, ``find_handler``). So ``/api2/json/nodes%2F
 parameters swallow the rest of the path with its slashes, ``fragmentDelimiter`` in PVE: the volume below ``content``
 (Storage/Status.pm) and the address in an IP set (Firewall/IPSet.pm). Unlike PVE, methods are matched whatever their
 case: what PVE refuses is still reported as what was tried.
+
+A call is classified as it was sent (``classify_api``) or as an event has it (``classify_call``), whose path was decoded
+already: decoding it again would make another call of a name that holds ``%2F`` or ``?``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from ansible_collections.pve.audit.plugins.module_utils._classify import (
     api_access,
@@ -65,6 +68,13 @@ Every call that the API viewer of pve-docs named since 2016, but for the plans o
 SENSITIVE_READS: tuple[Call, ...] = (*api_guests.READS, *api_storage.READS)
 """The few GET calls that are more than a read."""
 
+QUERY_NAMES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("DELETE", "/nodes/{node}/storage/{storage}/prunebackups"): ("vmid",),
+    ("DELETE", "/pools"): ("poolid",),
+    ("GET", "/nodes/{node}/storage/{storage}/file-restore/download"): ("volume",),
+}
+"""Calls whose query says what they act on. The others have it in the path, or in the body, which no log holds."""
+
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _ROOTS = frozenset({"access", "cluster", "nodes", "pools", "storage", "version"})
 _SWALLOWS = frozenset({"volume", "cidr"})
@@ -79,6 +89,7 @@ class _Endpoint:
     action: Action
     names: tuple[str, ...]
     leaves_task: bool | None
+    asked: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -103,7 +114,9 @@ def _grow(root: _Step, call: Call) -> None:
             step = step.parameter
         else:
             step = step.literals.setdefault(part, _Step())
-    step.endpoints[method] = _Endpoint(ACTIONS[name], tuple(names), leaves_task)
+    step.endpoints[method] = _Endpoint(
+        ACTIONS[name], tuple(names), leaves_task, QUERY_NAMES.get((method, template), ())
+    )
 
 
 def _tree() -> _Step:
@@ -124,7 +137,11 @@ def _segments(path: str) -> list[str]:
     bare = path.partition("?")[0].partition("#")[0]
     if "%" in bare:
         bare = unquote(bare, errors="replace")
-    return [part for part in bare.split("/") if part]
+    return _parts(bare)
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part]
 
 
 def _api_part(segments: list[str]) -> tuple[bool, list[str]]:
@@ -163,10 +180,10 @@ def _readings(path: str) -> Iterator[tuple[bool, list[str]]]:
         yield _api_part(_segments(path[host.end() :]))
 
 
-def _resolve(method: str, path: str) -> tuple[_Endpoint, dict[str, str]]:
+def _resolve(method: str, readings: Iterable[tuple[bool, list[str]]]) -> tuple[_Endpoint, dict[str, str]]:
     reading = method in _READING
     fallback = _GUI if reading else _UNKNOWN
-    for below_api, parts in _readings(path):
+    for below_api, parts in readings:
         found = _find(method, parts)
         if found is not None:
             return found
@@ -182,7 +199,19 @@ def classify_api(method: str, path: str) -> tuple[Action, dict[str, str]]:
     Reads are ``api.read`` or ``gui.read`` with no parameters, but for the few of ``SENSITIVE_READS``. A write that
     the catalogue does not hold is ``other`` with no parameters. Never raises, whatever the text.
     """
-    endpoint, params = _resolve(method.upper(), path)
+    endpoint, params = _resolve(method.upper(), _readings(path))
+    return endpoint.action, params
+
+
+def classify_call(method: str, path: str, query: str | None = None) -> tuple[Action, dict[str, str]]:
+    """The action of a request whose path is decoded, as ``url.path`` of an event is, and its parameters.
+
+    ``query`` is not decoded; what it says about the object (``QUERY_NAMES``) is among the parameters. Never raises.
+    """
+    endpoint, params = _resolve(method.upper(), (_api_part(_parts(path)),))
+    if endpoint.asked and query:
+        given = dict(parse_qsl(query, errors="replace"))
+        params |= {name: given[name] for name in endpoint.asked if name in given}
     return endpoint.action, params
 
 
@@ -192,4 +221,4 @@ def leaves_task(method: str, path: str) -> bool | None:
     None when nobody can say from the request line: an unknown write, or a batch of commands. False for reads. From the
     return types of the API, and where these say ``string`` or nothing, from the source of the call.
     """
-    return _resolve(method.upper(), path)[0].leaves_task
+    return _resolve(method.upper(), _readings(path))[0].leaves_task

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from ansible_collections.pve.audit.plugins.module_utils._classify.action import object_of
-from ansible_collections.pve.audit.plugins.module_utils._classify.api import classify_api
+from ansible_collections.pve.audit.plugins.module_utils._classify.api import classify_call
 from ansible_collections.pve.audit.plugins.module_utils._evidence.source import (
     Context,
     Item,
@@ -35,7 +35,7 @@ def _parse(item: Item, context: Context) -> Event:
 
 def _classify(event: Event) -> None:
     method, path = get_field(event, "http.request.method"), get_field(event, "url.path")
-    action, params = classify_api(method or "", path or "")
+    action, params = classify_call(method or "", path or "", get_field(event, "url.query"))
     name_action(event, action)
     if (identity := object_of(params, action)) is not None:
         event["pve"]["object"] = identity

@@ -21,6 +21,7 @@ from ansible_collections.pve.audit.plugins.module_utils._classify.api import (
     LEGACY_CALLS,
     SENSITIVE_READS,
     classify_api,
+    classify_call,
     leaves_task,
 )
 from ansible_collections.pve.audit.plugins.module_utils._classify.tasks import BY_ID, TASK_ACTIONS, classify_task
@@ -153,6 +154,29 @@ def test_path(method: str, path: str, name: str, params: dict[str, str]) -> None
     found, got = classify_api(method, path)
     assert (found.name, got) == (name, params)
     assert found.known == (name != "other")
+
+
+CALLS = [
+    ("DELETE", "/access/users/a%2Ftoken%2Fb@pve", None, "access.user.delete", {"userid": "a%2Ftoken%2Fb@pve"}),
+    ("DELETE", "/api2/json/access/users/what?@pve", None, "access.user.delete", {"userid": "what?@pve"}),
+    ("DELETE", "/api2/json/access/users/a#b@pve", None, "access.user.delete", {"userid": "a#b@pve"}),
+    ("DELETE", "/api2/extjs/nodes/pve1/qemu/100", "purge=1&poolid=x", "guest.destroy", N100),
+    ("DELETE", "/api2/json/pools", "poolid=dev%2Fweb", "pool.delete", {"poolid": "dev/web"}),
+    ("DELETE", "/api2/json/pools", None, "pool.delete", {}),
+    ("DELETE", "/api2/json/pools/dev", "poolid=x", "pool.delete", {"poolid": "dev"}),
+    ("DELETE", "/api2/json/nodes/pve1/storage/local/prunebackups", "type=qemu&vmid=100&prune-backups=keep-last%3D1",
+     "backup.prune", {**LOCAL, "vmid": "100"}),
+    ("GET", "/api2/json/nodes/pve1/storage/pbs/file-restore/download", "volume=backup%2Fvm%2F100&filepath=Lw",
+     "backup.file.download", {"node": "pve1", "storage": "pbs", "volume": "backup/vm/100"}),
+    ("POST", "/api2/json/pools", "poolid=dev", "pool.create", {}),
+    ("GET", "/api2/json/version", "%zz=%ff&&=", "api.read", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "query", "name", "params"), CALLS)
+def test_call_of_an_event(method: str, path: str, query: str | None, name: str, params: dict[str, str]) -> None:
+    found, got = classify_call(method, path, query)
+    assert (found.name, got) == (name, params)
 
 
 SAME = [
@@ -352,6 +376,7 @@ def test_never_raises(method: str, path: str) -> None:
     found, params = classify_api(method, path)
     assert found is OTHER or found is ACTIONS[found.name]
     assert all(isinstance(value, str) and value for value in params.values())
+    assert classify_call(method, path, path)[0] is ACTIONS.get(classify_call(method, path)[0].name, OTHER)
     assert leaves_task(method, path) in (True, False, None)
 
 
@@ -364,3 +389,5 @@ def test_values_survive_encoding(write: tuple[str, str], data: st.DataObject) ->
     path = PARAMETER.sub(lambda match: quote(values[match[1]], safe=""), template)
     plain = classify_api(method, template)[0]
     assert classify_api(method, "/api2/json" + path) == (plain, values)
+    decoded = PARAMETER.sub(lambda match: values[match[1]], template)
+    assert classify_call(method, "/api2/json" + decoded) == (plain, values)
