@@ -67,7 +67,7 @@ def read_identity(api: Api) -> Identity:
     groups = _ask(api, ("groups",), group_row, coverage)
     roles = _ask(api, ("roles",), role_row, coverage)
     acl = _ask(api, ("acl",), acl_row, coverage)
-    realms = [_with_case(api, row) for row in _ask(api, ("domains",), realm_row, coverage, "realms")]
+    realms = [with_case(api, row) for row in _ask(api, ("domains",), realm_row, coverage, "realms")]
     factors = _ask(api, ("tfa",), tfa_row, coverage)
     _judge_coverage(privileges, users, groups, coverage)
     if doubt := quorum_doubt(api):
@@ -84,7 +84,7 @@ def read_identity(api: Api) -> Identity:
     }
 
 
-def _with_case(api: Api, realm: Row) -> Row:
+def with_case(api: Api, realm: Row) -> Row:
     """A realm of a directory with whether it tells upper from lower case; None when that may not be seen.
 
     Only the realm itself shows it, to whoever has Sys.Audit or Realm.Allocate on /access/realm (Domains.pm read).

@@ -46,6 +46,7 @@ from ansible_collections.pve.audit.plugins.module_utils._pve.guards import (
     last_administrator,
     refuse_own_account,
 )
+from ansible_collections.pve.audit.plugins.module_utils._pve.identity import with_case
 from ansible_collections.pve.audit.plugins.module_utils._pve.identity_rows import (
     legacy_factors,
     realm_row,
@@ -244,13 +245,28 @@ def _refuse_impossible(api: Api, user: Mapping[str, Any], change: Change, wanted
         return
     realm = realm_of(userid)
     found = (realm_row(row) for row in rows(api.get("access", "domains"), "/access/domains"))
-    types = {row["realm"]: row["type"] for row in found if row}
+    realms = {row["realm"]: row for row in found if row}
     mistakes = [new_name_mistake("user", "userid", userid)]
-    if realm not in types:
-        mistakes.append(f"userid names the realm {realm}, which does not exist: {', '.join(sorted(types))} do")
-    elif password is not None:
-        mistakes += password_mistakes("password", password, 0, realm, types[realm])
+    if realm not in realms:
+        mistakes.append(f"userid names the realm {realm}, which does not exist: {', '.join(sorted(realms))} do")
+    else:
+        mistakes.append(_twin_mistake(api, userid, realms[realm]))
+        if password is not None:
+            mistakes += password_mistakes("password", password, 0, realm, realms[realm]["type"])
     refuse(mistakes)
+
+
+def _twin_mistake(api: Api, userid: str, realm: Record) -> str | None:
+    """In a realm without case Proxmox VE takes a new name for the account that has it in other letters.
+
+    Whether the realm is one may not be seen; then Proxmox VE answers. [PVE::API2::User create_user]
+    """
+    names = (str(row.get("userid")) for row in rows(api.get("access", "users"), "/access/users"))
+    twin = next((name for name in names if name.lower() == userid.lower()), None)
+    if twin is None or with_case(api, realm).get("case_sensitive", True) is not False:
+        return None
+    why = f"the realm {realm['realm']} does not tell upper from lower case, and there is {twin}"
+    return f"userid cannot be made as {userid}: {why}"
 
 
 def _send(api: ChangeApi, user: Mapping[str, Any], change: Change, check_mode: bool) -> None:

@@ -467,6 +467,22 @@ def test_what_cannot_be_is_known_in_check_mode(
     assert save(lab.cluster) == before
 
 
+@pytest.mark.parametrize("check_mode", [True, False])
+@pytest.mark.parametrize(
+    ("case_sensitive", "name"), [(0, "BOB@ldap"), (1, "BOB@ldap"), (0, "rob@ldap"), (0, "OPS@pve")]
+)
+def test_no_second_account_that_differs_by_case_only(
+    lab: Simulator, case_sensitive: int, name: str, check_mode: bool
+) -> None:
+    """Proxmox VE refuses it in a realm without case, in check mode nobody asks it; there is bob@ldap, and ops@pve."""
+    lab.cluster.realms = {**lab.cluster.realms, "ldap": {"type": "ldap", "case-sensitive": case_sensitive}}
+    if case_sensitive or name != "BOB@ldap":
+        assert run(login(lab), user, {"userid": name}, check_mode)[0].changed
+        return
+    with pytest.raises(errors.InputError, match=r"the realm ldap does not tell .* case, and there is bob@ldap"):
+        run(login(lab), user, {"userid": name}, check_mode)
+
+
 def test_a_grant_for_root_is_always_absent(lab: Simulator) -> None:
     given = {"path": "/", "type": "user", "ugid": "root@pam", "roleid": "PVEAdmin", "state": "absent"}
     assert not run(login(lab), acl, given)[0].changed
