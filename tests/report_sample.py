@@ -18,8 +18,9 @@ from ansible_collections.pve.audit.plugins.filter.anomalies import shipped_rules
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.findings import find_identity_findings
 from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339, to_epoch
-from ansible_collections.pve.audit.plugins.plugin_utils._detect.anomalies import check_rules, find_anomalies
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.anomalies import find_anomalies
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.hours import working_hours
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.rules import check_rules
 from ansible_collections.pve.audit.plugins.plugin_utils._report.summary import summarise
 from tests.playbook import run_playbook
 

@@ -14,8 +14,9 @@ import yaml
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.pve.audit.plugins.module_utils._model.event import require_events
-from ansible_collections.pve.audit.plugins.plugin_utils._detect.anomalies import check_rules, find_anomalies
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.anomalies import find_anomalies
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.hours import working_hours as check_hours
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.rules import check_people, check_rules
 
 DOCUMENTATION = r"""
 name: anomalies
@@ -26,8 +27,10 @@ description:
   - Runs rules over events. Rules are data; each filters events and then looks for windows as
     P(pve.audit.windows#filter) does.
   - The shipped rules stand in C(plugins/plugin_utils/_detect/rules.yml) of the collection, in the form of O(rules).
-    They tell actors apart by C(user.id), which holds the API token, so
-    two tokens of one account are judged on their own.
+    They count what an account did with all its tokens (C(user.account)), and what all accounts did together.
+  - A finding of a rule with O(rules[].told_by) that tells nothing but what findings of the named rules told at their
+    full severity is left out, and weighs V(LOW) when its condition does not hold without that. It names them in
+    RV(_value[].related).
 positional: rules
 options:
   _input:
@@ -67,7 +70,7 @@ options:
       type:
         description: As in P(pve.audit.windows#filter).
         type: str
-        choices: [event_count, value_count]
+        choices: [event_count, value_count, temporal, temporal_ordered]
         required: true
       field:
         description: As in P(pve.audit.windows#filter).
@@ -83,7 +86,47 @@ options:
       condition:
         description: As in P(pve.audit.windows#filter).
         type: dict
-        required: true
+      rules:
+        description: As in P(pve.audit.windows#filter); for V(temporal) and V(temporal_ordered).
+        type: list
+        elements: dict
+      who:
+        description: Keep only events of O(administrators), whatever token they used.
+        type: str
+        choices: [administrators]
+      renewals:
+        description: With V(exclude), leave out the successful logins that may have renewed a ticket, which have one of
+          the same account and address at most two hours before them and no failed one between.
+        type: str
+        choices: [exclude]
+      first_seen:
+        description: A field such as V(source.ip). Keep only events with a value of it that no earlier event of the
+          same account has, and that is not one of O(known_addresses). The first value of an account is taken for the
+          usual one, unless O(known_addresses) names the account.
+        type: str
+      lower_when:
+        description: Guests that the account made itself not long before weigh less. When the condition does not hold
+          without them, the finding has the severity C(to). The task of a clone does not name the new guest, so clones
+          are never new.
+        type: dict
+        suboptions:
+          made_within:
+            description: How long before, for example V(1d).
+            type: str
+            required: true
+          by:
+            description: Who made them.
+            type: str
+            choices: [same]
+            default: same
+          to:
+            description: The severity then, never above that of the rule.
+            type: str
+            default: low
+      told_by:
+        description: Ids of rules that may have told the same events.
+        type: list
+        elements: str
       remedy:
         description: What to do about it, one sentence, as text or as a mapping with the keys V(en) and V(de).
         type: raw
@@ -101,6 +144,15 @@ options:
     elements: dict
     default: []
     suboptions: *rule
+  administrators:
+    description: The accounts of the administrators, for rules with C(who).
+    type: list
+    elements: str
+    default: [root@pam]
+  known_addresses:
+    description: Addresses and networks from which accounts are known to come, by account, and for V(*) those of
+      everybody; for rules with C(first_seen).
+    type: dict
   working_hours:
     description: As C(hours) of P(pve.audit.outside_hours#filter); for rules with C(hours).
     type: raw
@@ -133,7 +185,7 @@ EXAMPLES = r"""
         type: value_count
         field: pve.vmid
         timespan: 1h
-        group_by: [user.id]
+        group_by: [user.account]
         condition:
           gte: 2
       - id: failed-task-burst
@@ -157,9 +209,12 @@ _value:
       count: 10
       total: 10
       values: [501, 504]
-      group: {user.id: dario@pve}
+      group: {user.account: dario@pve}
       nodes: [pve1, pve2, pve3]
       event_ids: ["UPID:pve1:000005D0:0007AF88:6B047A91:qmdestroy:501:dario@pve:"]
+      actors: [dario@pve]
+      young: 0
+      related: []
       remedy: Ask the person behind the account at once.
   contains:
     id:
@@ -209,7 +264,7 @@ _value:
     group:
       description: The values of the C(group_by) fields.
       type: dict
-      sample: {user.id: dario@pve}
+      sample: {user.account: dario@pve}
     nodes:
       description: Nodes on which it happened.
       type: list
@@ -220,6 +275,20 @@ _value:
       type: list
       elements: str
       sample: ["UPID:pve1:000005D0:0007AF88:6B047A91:qmdestroy:501:dario@pve:"]
+    actors:
+      description: The users and tokens that did it.
+      type: list
+      elements: str
+      sample: [dario@pve]
+    young:
+      description: Number of the guests that the same account had made shortly before, as the rule's C(lower_when) says.
+      type: int
+      sample: 0
+    related:
+      description: The RV(_value[].id) of findings that tell some of the same events.
+      type: list
+      elements: str
+      sample: []
     remedy:
       description: What to do about it.
       type: str
@@ -241,13 +310,15 @@ def anomalies(
     extra_rules: object = None,
     working_hours: object = None,
     timezone: str = "UTC",
+    administrators: object = None,
+    known_addresses: object = None,
 ) -> list[dict[str, Any]]:
     """See DOCUMENTATION. Raises AnsibleFilterError with one sentence."""
     try:
         hours = check_hours(working_hours, timezone)
-        found = find_anomalies(
-            require_events(events), check_rules(shipped_rules() if rules is None else rules, extra_rules, hours)
-        )
+        people = check_people(administrators, known_addresses)
+        chosen = check_rules(shipped_rules() if rules is None else rules, extra_rules, hours, people)
+        found = find_anomalies(require_events(events), chosen)
         return [finding.as_dict() for finding in found]
     except ValueError as error:
         raise AnsibleFilterError(f"pve.audit.anomalies: {error}") from error

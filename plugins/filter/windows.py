@@ -11,7 +11,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.pve.audit.plugins.module_utils._model.event import require_events
-from ansible_collections.pve.audit.plugins.plugin_utils._detect.anomalies import matcher, outcome_filter
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.match import matcher, outcome_filter
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.windows import find_windows, window_rule
 
 DOCUMENTATION = r"""
@@ -21,7 +21,8 @@ version_added: 0.1.0
 author: pve.audit contributors (@pve-audit)
 description:
   - Slides a window over events and returns where the number of events, or of distinct values of a field, meets a
-    condition. The words are those of the Sigma correlation rules.
+    condition, or where several kinds of things happened together or in an order. The words are those of the Sigma
+    correlation rules.
   - A window is every interval that ends at the time of an event and is O(timespan) long; both ends belong to it.
     Exactly five in ten minutes are not more than five, six are, also when they are exactly ten minutes apart.
   - Windows that meet the condition and share an event are one result, with the true start and end.
@@ -35,9 +36,11 @@ options:
     elements: dict
     required: true
   type:
-    description: What is counted, V(event_count) for events, V(value_count) for distinct values of O(field).
+    description: What is counted, V(event_count) for events, V(value_count) for distinct values of O(field),
+      V(temporal) for the different O(rules) that something met. V(temporal_ordered) asks that all of O(rules) were met
+      one after the other; of two events at the same instant each may be the first.
     type: str
-    choices: [event_count, value_count]
+    choices: [event_count, value_count, temporal, temporal_ordered]
     default: event_count
   field:
     description: The field whose distinct values V(value_count) counts, for example V(pve.vmid).
@@ -54,8 +57,42 @@ options:
     default: []
   condition:
     description: Comparisons that must all hold, with the keys V(gt), V(gte), V(lt), V(lte), V(eq) and whole numbers.
+      Without it V(temporal) asks for all of O(rules); V(temporal_ordered) always does, and takes none.
     type: dict
-    required: true
+  rules:
+    description: The steps of V(temporal) and V(temporal_ordered), two or more. The events of a window that is found are
+      those of its steps.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: What the step is called in RV(_value[].values).
+        type: str
+        required: true
+      match:
+        description: As O(match).
+        type: dict
+      exclude:
+        description: As O(match), but an event that agrees in any field is left out.
+        type: dict
+      outcome:
+        description: As O(outcome).
+        type: raw
+      condition:
+        description: As O(condition). With it the step is met at each event that makes its number of events, or of
+          values of C(field), meet the condition; without it at each event.
+        type: dict
+      type:
+        description: What a step with C(condition) counts.
+        type: str
+        choices: [event_count, value_count]
+        default: event_count
+      field:
+        description: The field whose distinct values the step counts.
+        type: str
+      timespan:
+        description: Length of the step's own window; O(timespan) if left out.
+        type: str
   match:
     description: Keep only events whose fields have these values; a value may be a list (any of them) or have C(*) in
       it.
@@ -78,6 +115,20 @@ EXAMPLES = r"""
       {{ tasks | pve.audit.events
          | pve.audit.windows(type='value_count', field='pve.vmid', timespan='10m', group_by=['user.account'],
                              condition={'gt': 5}, match={'event.action': 'guest.destroy'}, outcome='success') }}
+
+- name: Who changed a backup job and then destroyed three guests
+  ansible.builtin.debug:
+    msg: >-
+      {{ events | pve.audit.windows(type='temporal_ordered', timespan='1h', group_by=['user.account'], rules=steps) }}
+  vars:
+    steps:
+      - name: backup job changed
+        match: {event.action: [backup_job.modify, backup_job.delete]}
+      - name: three guests destroyed
+        match: {event.action: guest.destroy}
+        type: value_count
+        field: pve.vmid
+        condition: {gte: 3}
 """
 
 RETURN = r"""
@@ -115,7 +166,8 @@ _value:
       type: int
       sample: 10
     values:
-      description: The distinct values from start to end, in order of first appearance; empty for V(event_count).
+      description: The distinct values from start to end, in order of first appearance, or the names of the steps; empty
+        for V(event_count).
       type: list
       sample: [501, 504]
     event_ids:
@@ -135,11 +187,12 @@ def windows(
     condition: object = None,
     match: object = None,
     outcome: object = None,
+    rules: object = None,
 ) -> list[dict[str, Any]]:
     """See DOCUMENTATION. Raises AnsibleFilterError with one sentence."""
     try:
         kept = require_events(events)
-        rule = window_rule(type, timespan, condition, group_by, field)
+        rule = window_rule(type, timespan, condition, group_by, field, rules)
         tests = [] if match is None else [matcher(match)]
         tests += [] if outcome is None else [outcome_filter(outcome)]
         kept = [event for event in kept if all(test(event) for test in tests)]

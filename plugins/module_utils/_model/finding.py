@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, TypedDict
 
 from ansible_collections.pve.audit.plugins.module_utils._model import shape
@@ -23,7 +23,9 @@ class Finding:
 
     `severity` is one of FINDING_SEVERITIES; `start` and `end` are RFC 3339 texts; `count` is the highest measure of
     one window, `total` the number of events; `values` are the counted values, `group` the fields that the events
-    have in common, `event_ids` the events. RETURN of the filter `anomalies` says the same to users.
+    have in common, `event_ids` the events, `actors` the `user.id` behind them. `young` is the number of guests that
+    their own account had made shortly before, `related` the findings that tell some of the same events. RETURN of
+    the filter `anomalies` says the same to users.
     """
 
     id: str
@@ -40,6 +42,9 @@ class Finding:
     group: dict[str, Any]
     nodes: list[str]
     event_ids: list[str]
+    actors: list[str] = field(default_factory=list)
+    young: int = 0
+    related: list[str] = field(default_factory=list)
     remedy: str = ""
 
     @classmethod
@@ -80,12 +85,12 @@ def _severity(value: object) -> str:
     return str(value)
 
 
-_OPTIONAL = ("type", "remedy")
+_OPTIONAL = ("type", "actors", "young", "related", "remedy")
 _FIELDS: dict[str, Any] = {
     **dict.fromkeys(("id", "rule", "title", "type", "sentence", "remedy"), shape.text),
     **dict.fromkeys(("start", "end"), _moment),
-    **dict.fromkeys(("count", "total"), shape.number),
-    **dict.fromkeys(("nodes", "event_ids"), shape.texts),
+    **dict.fromkeys(("count", "total", "young"), shape.number),
+    **dict.fromkeys(("nodes", "event_ids", "actors", "related"), shape.texts),
     "severity": _severity,
     "values": shape.items,
     "group": shape.mapping,

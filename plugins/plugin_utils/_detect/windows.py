@@ -14,12 +14,16 @@ How odd input is treated, so that nobody has to guess:
 * Events without a readable `@timestamp` cannot be placed and are left out.
 * A missing `group_by` field is the value null, a group of its own, as in SQL.
 * For `value_count`, an event without the field is left out.
+
+`temporal` and `temporal_ordered` look at steps in place of a number, see `sequences`. A step is a test of events, or a
+rule of its own that counts them. The measure is the number of different steps; all of them, when nothing else is said.
+The events of the result are those of the steps, and may begin before the window when a step counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from operator import eq, ge, gt, le, lt
 from typing import Any, NamedTuple
@@ -33,8 +37,12 @@ from ansible_collections.pve.audit.plugins.module_utils._model.event import (
 )
 from ansible_collections.pve.audit.plugins.module_utils._model.time import parse_duration
 from ansible_collections.pve.audit.plugins.module_utils._model.window import Window
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.match import Predicate, field_filters
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.sequences import Hit, events_of, in_order, together
 
-TYPES = ("event_count", "value_count")
+COUNTS = ("event_count", "value_count")
+SEQUENCES = ("temporal", "temporal_ordered")
+TYPES = (*COUNTS, *SEQUENCES)
 
 _OPERATORS: dict[str, Callable[[int, int], bool]] = {"gt": gt, "gte": ge, "lt": lt, "lte": le, "eq": eq}
 
@@ -48,6 +56,7 @@ class WindowRule:
     condition: tuple[tuple[str, int], ...]
     group_by: tuple[str, ...] = ()
     field: str | None = None
+    steps: tuple[Step, ...] = ()
 
     def matches(self, measure: int) -> bool:
         """True when the measure of a window meets every part of the condition."""
@@ -58,6 +67,16 @@ class WindowRule:
         """A window of fewer events than this cannot match, whatever they are."""
         floors = {"gt": 1, "gte": 0, "eq": 0}
         return max((limit + floors[name] for name, limit in self.condition if name in floors), default=0)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A thing that a sequence asks for: events that pass all tests, each of them or, with `counts`, as `rule` says."""
+
+    name: str
+    keep: tuple[Predicate, ...]
+    rule: WindowRule
+    counts: bool
 
 
 class Column(NamedTuple):
@@ -74,25 +93,70 @@ class Column(NamedTuple):
 def window_rule(
     type: object,
     timespan: object,
-    condition: object,
+    condition: object = None,
     group_by: object = (),
     field: object = None,
+    rules: object = None,
 ) -> WindowRule:
     """Check the parts of a rule. Raises InputError that names the part that cannot be used."""
     if type not in TYPES:
         raise InputError(f"type {type!r} is unknown: use one of {', '.join(TYPES)}")
     names = _check_names(group_by)
+    span = parse_duration(timespan)
+    if type in SEQUENCES:
+        return _sequence_rule(str(type), span, condition, names, field, rules)
+    if rules is not None:
+        raise InputError(f"{type} takes no `rules`: leave them out, or use one of {', '.join(SEQUENCES)}")
     if type == "value_count" and (not isinstance(field, str) or not field):
         raise InputError("value_count needs `field`, the name of the field whose distinct values are counted")
     if type == "event_count" and field is not None:
         raise InputError("event_count counts events and takes no `field`: leave it out, or use value_count")
     return WindowRule(
         type=str(type),
-        timespan=parse_duration(timespan),
+        timespan=span,
         condition=_check_condition(condition),
         group_by=names,
         field=None if field is None else str(field),
     )
+
+
+def _sequence_rule(
+    type: str, span: int, condition: object, names: tuple[str, ...], field: object, rules: object
+) -> WindowRule:
+    if field is not None:
+        raise InputError(f"{type} counts steps and takes no `field`: leave it out")
+    if not isinstance(rules, Sequence) or isinstance(rules, str) or len(rules) < 2:
+        raise InputError(f"{type} needs `rules`, a list of two or more steps with name and match, not {rules!r}")
+    steps = tuple(_check_step(data, span, names) for data in rules)
+    if len({step.name for step in steps}) < len(steps):
+        raise InputError("two steps of `rules` have one name: give each step its own")
+    if condition is None:
+        condition = {"gte": len(steps)}
+    elif type == "temporal_ordered":
+        raise InputError("temporal_ordered asks for all steps and takes no `condition`: leave it out")
+    return WindowRule(type, span, _check_condition(condition), names, None, steps)
+
+
+_STEP_KEYS = frozenset({"name", "match", "exclude", "outcome", "type", "timespan", "condition", "field"})
+
+
+def _check_step(data: object, span: int, group_by: tuple[str, ...]) -> Step:
+    """One step; without `condition` each event is one, and without `timespan` it counts in that of the whole."""
+    if not isinstance(data, Mapping) or not isinstance(data.get("name"), str) or not data["name"]:
+        raise InputError(f"a step of `rules` must be a map with name and match, not {data!r}")
+    name = data["name"]
+    if unknown := sorted(str(key) for key in set(data) - _STEP_KEYS):
+        raise InputError(f"step {name}: unknown key {', '.join(unknown)}; a step knows {', '.join(sorted(_STEP_KEYS))}")
+    counts = data.get("condition") is not None
+    try:
+        kind = data.get("type", "event_count")
+        if kind not in COUNTS:
+            raise InputError(f"type {kind!r} is unknown: use one of {', '.join(COUNTS)}")
+        condition = data["condition"] if counts else {"gte": 1}
+        rule = window_rule(kind, data.get("timespan", span), condition, group_by, data.get("field"))
+        return Step(name, tuple(field_filters(data)), rule, counts)
+    except InputError as error:
+        raise InputError(f"step {name}: {error}") from None
 
 
 def _check_names(group_by: object) -> tuple[str, ...]:
@@ -121,15 +185,49 @@ def find_windows(events: Iterable[Event], rule: WindowRule) -> list[Window]:
 
     Costs one sort of the events and one pass over them: O(n log n).
     """
-    single = len(rule.group_by) == 1
-    windows = [
-        window
-        for key, column in _grouped(events, rule).items()
-        for window in _windows_of_group(
-            dict(zip(rule.group_by, (key,) if single else key, strict=True)), _sorted(column), rule
-        )
-    ]
+    windows = _windows_of_steps(unique_events(events), rule) if rule.steps else _counted_windows(events, rule)
     return sorted(windows, key=lambda window: (window.start, [str(value) for value in window.group.values()]))
+
+
+def _counted_windows(events: Iterable[Event], rule: WindowRule) -> Iterator[Window]:
+    for key, column in _grouped(events, rule).items():
+        yield from _windows_of_group(_group(rule, key), _sorted(column), rule)
+
+
+def _group(rule: WindowRule, key: Any) -> dict[str, Any]:
+    return dict(zip(rule.group_by, (key,) if len(rule.group_by) == 1 else key, strict=True))
+
+
+def _windows_of_steps(events: list[Event], rule: WindowRule) -> Iterator[Window]:
+    groups: dict[Any, list[Hit]] = {}
+    for place, step in enumerate(rule.steps):
+        kept = [event for event in events if all(test(event) for test in step.keep)]
+        for key, column in _grouped(kept, step.rule).items():
+            groups.setdefault(key, []).extend(_hits(place, _sorted(column), step))
+    for key, hits in groups.items():
+        hits.sort(key=lambda hit: (hit.time, hit.step))
+        yield from _sequences_of_group(_group(rule, key), hits, rule)
+
+
+def _hits(place: int, column: Column, step: Step) -> Iterator[Hit]:
+    """Where a step is seen; what counts is seen at the last event of each of its windows."""
+    if not step.counts:
+        yield from (Hit(time, place, column.events, number, number) for number, time in enumerate(column.times))
+        return
+    for left, right, measure in _measured(column, step.rule):
+        if step.rule.matches(measure):
+            yield Hit(column.times[right], place, column.events, left, right)
+
+
+def _sequences_of_group(group: dict[str, Any], hits: list[Hit], rule: WindowRule) -> Iterator[Window]:
+    ordered = rule.type == "temporal_ordered"
+    found = in_order(hits, rule.timespan, len(rule.steps)) if ordered else together(hits, rule.timespan)
+    for first, last, peak in _merged(found, rule):
+        inside = hits[first : last + 1]
+        events = list({id(event): event for event in events_of(inside, len(rule.steps))}.values())
+        unplaced = Column([event_time(event) or 0.0 for event in events], [], events)
+        names = list(dict.fromkeys(rule.steps[hit.step].name for hit in inside))
+        yield replace(_window(group, _sorted(unplaced), 0, len(events) - 1, peak), values=names)
 
 
 def _grouped(events: Iterable[Event], rule: WindowRule) -> dict[Any, Column]:
@@ -178,18 +276,24 @@ def _hashable(value: Any) -> Any:
 
 def _windows_of_group(group: dict[str, Any], column: Column, rule: WindowRule) -> Iterator[Window]:
     """Merge the matching windows of one group, whose column is in order of time."""
+    for first, last, peak in _merged(_measured(column, rule), rule):
+        yield _window(group, column, first, last, peak)
+
+
+def _merged(windows: Iterable[tuple[int, int, int]], rule: WindowRule) -> Iterator[tuple[int, int, int]]:
+    """Those that match, as (first place, last place, highest measure); windows that share a place are one."""
     first = last = peak = -1
-    for left, right, measure in _measured(column, rule):
+    for left, right, measure in windows:
         if not rule.matches(measure):
             continue
         if first >= 0 and left > last:
-            yield _window(group, column, first, last, peak)
+            yield first, last, peak
             first = -1
         if first < 0:
             first, peak = left, measure
         last, peak = right, max(peak, measure)
     if first >= 0:
-        yield _window(group, column, first, last, peak)
+        yield first, last, peak
 
 
 def _measured(column: Column, rule: WindowRule) -> Iterator[tuple[int, int, int]]:

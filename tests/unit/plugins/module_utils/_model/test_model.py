@@ -171,6 +171,9 @@ FINDING: dict[str, Any] = {
     "group": {"user.id": "alice@pve", "pve.token": None},
     "nodes": ["pve1"],
     "event_ids": ["UPID:1"],
+    "actors": ["alice@pve!ci"],
+    "young": 1,
+    "related": ["r-2"],
     "remedy": "",
 }
 ROW: dict[str, Any] = Coverage("pve1", start=0, end=10, oldest=5, records=3).as_dict()
@@ -186,6 +189,7 @@ def without(data: dict[str, Any], *keys: str) -> dict[str, Any]:
     [
         (FINDING, FINDING),
         (without(FINDING, "type", "remedy"), FINDING),
+        (without(FINDING, "actors", "young", "related"), {**FINDING, "actors": [], "young": 0, "related": []}),
         ({**FINDING, "link": "https://example.com", "count": "1"}, FINDING),
     ],
 )

@@ -47,18 +47,20 @@ def event(
 def finding(severity: str = "HIGH", event_ids: tuple[str, ...] = ("UPID:1",)) -> Finding:
     """A finding of one moment."""
     moment = "2026-11-20T10:00:00Z"
-    texts = {"title": "A rule", "sentence": "It happened.", "start": moment, "end": moment}
     return Finding(
         id=f"r-{severity}",
         rule="r",
+        title="A rule",
         severity=severity,
+        sentence="It happened.",
+        start=moment,
+        end=moment,
         count=1,
         total=1,
         values=[],
         group={},
         nodes=[],
         event_ids=list(event_ids),
-        **texts,
     )
 
 

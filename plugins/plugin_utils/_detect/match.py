@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tests of one event: by fields, outcome, time of day and actor. A rule is made of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.event import OUTCOMES, Event, event_time, field_getter
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.hours import WorkingHours
+
+Predicate = Callable[[Event], bool]
+
+ACCOUNT = "user.account"
+
+
+def matcher(fields: object, option: str = "match", any_field: bool = False) -> Predicate:
+    """A test for `{"event.action": ["guest.destroy", "backup.*"]}`; every field must agree, or any with `any_field`.
+
+    Values are compared as text, so 100 and "100" are equal; `*` stands for any run of characters, and a lone `*` for
+    any value at all. Raises InputError when `fields` is not such a map.
+    """
+    if not isinstance(fields, Mapping) or not fields:
+        raise InputError(
+            f"{option} must be a map of fields and values such as {{'event.action': 'guest.destroy'}}, not {fields!r}"
+        )
+    tests = [_field_test(str(path), wanted) for path, wanted in fields.items()]
+    decide = any if any_field else all
+    return lambda event: decide(test(event) for test in tests)
+
+
+def _field_test(path: str, wanted: object) -> Predicate:
+    values = wanted if isinstance(wanted, Sequence) and not isinstance(wanted, str) else [wanted]
+    texts = [str(value) for value in values]
+    plain = frozenset(text for text in texts if "*" not in text)
+    patterns = [re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL) for text in texts if "*" in text]
+    get = field_getter(path)
+
+    def agrees(event: Event) -> bool:
+        value = get(event)
+        if value is None:
+            return False
+        text = str(value)
+        return text in plain or any(pattern.fullmatch(text) for pattern in patterns)
+
+    return agrees
+
+
+def outcome_filter(outcome: object) -> Predicate:
+    """A test for one outcome or a list of outcomes. Raises InputError for a word that is no outcome."""
+    wanted = frozenset(
+        [outcome] if isinstance(outcome, str) else outcome if isinstance(outcome, Sequence) else [outcome]
+    )
+    if not wanted or not wanted <= frozenset(OUTCOMES):
+        raise InputError(f"outcome {outcome!r} is unknown: use one or more of {', '.join(OUTCOMES)}")
+    return lambda event: event["event"].get("outcome") in wanted
+
+
+def field_filters(data: Mapping[str, Any]) -> list[Predicate]:
+    """The tests that `match`, `exclude` and `outcome` of a rule or step ask for. Raises InputError."""
+    keep = [matcher(data["match"])] if data.get("match") is not None else []
+    if data.get("exclude") is not None:
+        excluded = matcher(data["exclude"], "exclude", any_field=True)
+        keep.append(lambda event: not excluded(event))
+    if data.get("outcome") is not None:
+        keep.append(outcome_filter(data["outcome"]))
+    return keep
+
+
+def hours_filter(side: object, hours: WorkingHours) -> Predicate:
+    """A test for events outside or inside the working hours. Raises InputError for another word."""
+    if side not in ("outside", "inside"):
+        raise InputError(f"hours {side!r} is unknown: use outside or inside")
+    wanted = side == "inside"
+
+    def agrees(event: Event) -> bool:
+        time = event_time(event)
+        return time is not None and hours.contains(time) is wanted
+
+    return agrees
+
+
+def who_filter(who: object, administrators: Collection[str]) -> Predicate:
+    """A test for events of administrators, whatever token they used. Raises InputError for another word."""
+    if who != "administrators":
+        raise InputError(f"who {who!r} is unknown: use administrators")
+    account_of = field_getter(ACCOUNT)
+    return lambda event: account_of(event) in administrators
