@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.pve.audit.plugins.module_utils._evidence.read import read_events
+from ansible_collections.pve.audit.plugins.module_utils._evidence.read import classify_event, read_events
 from ansible_collections.pve.audit.plugins.module_utils._evidence.source import Context
 
 LINE = '192.0.2.7 - a@pve [23/11/2026:02:13:05 +0100] "{} HTTP/1.1" 200 25'
@@ -27,7 +27,8 @@ CALLS = [
 
 @pytest.mark.parametrize(("request_line", "action", "identity", "vmid"), CALLS)
 def test_call(request_line: str, action: str, identity: str, vmid: int | None) -> None:
-    (event,) = read_events([LINE.format(request_line)], "access", Context("pve1", 1795456000.0))
+    (read,) = read_events([LINE.format(request_line)], "access", Context("pve1", 1795456000.0))
+    event = classify_event(read)
     assert event["event"]["action"] == action
     assert event["pve"].get("object") == identity
     assert event["pve"].get("vmid") == vmid
