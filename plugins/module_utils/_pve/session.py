@@ -83,12 +83,13 @@ class Session:
         """Log in. Raises ApiError when a password is refused or the host cannot be reached."""
         self._credentials = credentials
         self._sleep = sleep
-        self._api = self._translated(lambda: transport.open_api(credentials, self._verify), "log in")
+        self._account: str
+        self._api, self._account = self._translated(lambda: transport.open_api(credentials, self._verify), "log in")
 
     @property
     def user(self) -> str:
-        """The account, without the token."""
-        return self._credentials.user
+        """The account, without the token, as the cluster calls it: it may differ by case from what was given."""
+        return self._account
 
     def get(self, *path: str, **params: Any) -> Any:
         """The `data` of the answer to a GET of the path. Raises ApiError.

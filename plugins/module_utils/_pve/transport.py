@@ -108,9 +108,10 @@ def _message(response: Any) -> str:
 
 
 class TicketAuth(ProxmoxHTTPAuth):  # type: ignore[misc] # proxmoxer has no types
-    """A login with a password, by bounded answers as well."""
+    """A login with a password, by bounded answers as well. `account` is whom the ticket is for."""
 
     pve_auth_ticket: str
+    account: str
 
     def _get_new_tokens(self, password: str | None = None, **_otp: Any) -> None:
         """Get or renew the ticket. Raises ResourceException, WireError and what requests raises."""
@@ -119,8 +120,14 @@ class TicketAuth(ProxmoxHTTPAuth):  # type: ignore[misc] # proxmoxer has no type
             data = ask_for_ticket(http, self.base_url, self.username, secret, self.verify_ssl, self.timeout)
         if data.get("NeedTFA") is not None:
             raise SecondFactorError("asks for a second factor")
+        self.account = _account(self.username, data.get("username"))
         self.birth_time = time.monotonic()
         self.pve_auth_ticket, self.csrf_prevention_token = data["ticket"], data["CSRFPreventionToken"]
+
+
+def _account(given: str, named: object) -> str:
+    """In a realm that does not tell upper from lower case Proxmox VE names the account it found. [lookup_username]"""
+    return named if isinstance(named, str) and named.lower() == given.lower() else given
 
 
 def plain_session() -> Any:
@@ -148,18 +155,20 @@ def ask_for_ticket(http: Any, url: str, user: str, password: str, verify: bool |
     return data
 
 
-def open_api(given: Credentials, verify: bool | str) -> Any:
-    """proxmoxer's resource at the root of the API. Logs in when there is a password."""
+def open_api(given: Credentials, verify: bool | str) -> tuple[Any, str]:
+    """proxmoxer's resource at the root of the API, and the account as the cluster calls it. Logs in with a password."""
     http = BoundedSession()
+    account = given.user
     if given.token_name:
         http.auth = ProxmoxHTTPApiTokenAuth(
             given.user, given.token_name, given.token_secret, verify_ssl=verify, timeout=given.timeout
         )
     else:
         http.auth = TicketAuth(given.user, given.password, base_url=given.url, verify_ssl=verify, timeout=given.timeout)
+        account = http.auth.account
     serializer = JsonSerializer()
     http.headers["accept"] = serializer.get_accept_types()
-    return ProxmoxResource(base_url=given.url, session=http, serializer=serializer)
+    return ProxmoxResource(base_url=given.url, session=http, serializer=serializer), account
 
 
 def within(seconds: float, call: Callable[[], Answer]) -> Answer:

@@ -483,6 +483,17 @@ def test_no_second_account_that_differs_by_case_only(
         run(login(lab), user, {"userid": name}, check_mode)
 
 
+def test_the_own_account_is_known_by_its_name_in_the_cluster(lab: Simulator) -> None:
+    """A realm without case lets BOB@lower in as bob@lower; he may not close that account under himself."""
+    lab.cluster.realms = {**lab.cluster.realms, "lower": {"type": "pve", "case-sensitive": 0}}
+    run(login(lab), user, {"userid": "bob@lower", "password": "lab-password"})
+    run(login(lab), acl, {"path": "/", "type": "user", "ugid": "bob@lower", "roleid": "Administrator"})
+    session = login(lab, "BOB@lower")
+    assert session.user == "bob@lower"
+    with pytest.raises(errors.InputError, match="bob@lower is the account that this module is logged in with"):
+        run(session, user, {"userid": "bob@lower", "enabled": False})
+
+
 def test_a_grant_for_root_is_always_absent(lab: Simulator) -> None:
     given = {"path": "/", "type": "user", "ugid": "root@pam", "roleid": "PVEAdmin", "state": "absent"}
     assert not run(login(lab), acl, given)[0].changed
