@@ -127,6 +127,27 @@ def test_windows(events: list[Event], rule: dict[str, Any], expected: list[tuple
         ({"group_by": [1]}, "group_by must be a list of field names"),
         ({"field": None}, "value_count needs `field`"),
         ({"type": "event_count"}, "event_count counts events and takes no `field`"),
+        ({"rules": []}, "value_count takes no `rules`"),
+        ({"type": "temporal"}, "temporal counts steps and takes no `field`"),
+        ({"type": "temporal", "field": None}, "temporal needs `rules`, a list of two or more steps"),
+        ({"type": "temporal", "field": None, "rules": [{"name": "x"}]}, "needs `rules`, a list of two or more steps"),
+        ({"type": "temporal", "field": None, "rules": [{}, {}]}, "a step of `rules` must be a map with name and match"),
+        (
+            {"type": "temporal", "field": None, "rules": [{"name": "x"}, {"name": "x"}]},
+            "two steps of `rules` have one name",
+        ),
+        (
+            {"type": "temporal", "field": None, "rules": [{"name": "x", "hours": "outside"}, {"name": "y"}]},
+            "step x: unknown key hours",
+        ),
+        (
+            {"type": "temporal", "field": None, "rules": [{"name": "x", "type": "temporal"}, {"name": "y"}]},
+            "step x: type 'temporal' is unknown",
+        ),
+        (
+            {"type": "temporal_ordered", "field": None, "rules": [{"name": "x"}, {"name": "y"}]},
+            "temporal_ordered asks for all steps and takes no `condition`",
+        ),
     ],
 )
 def test_bad_rule_is_one_clear_sentence(change: dict[str, Any], message: str) -> None:
