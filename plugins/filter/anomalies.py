@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.join import unite_events
 from ansible_collections.pve.audit.plugins.module_utils._model.event import require_events
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.anomalies import find_anomalies
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.hours import working_hours as check_hours
@@ -55,8 +56,9 @@ options:
         type: str
         required: true
       match:
-        description: Fields and values that must all agree. A value may be a list (any of them) or have C(*) in it.
-        type: dict
+        description: Fields and values that must all agree. A value may be a list (any of them) or have C(*) in it. A
+          list of such mappings asks for one of them.
+        type: raw
       exclude:
         description: As C(match), but an event that agrees in any field is left out.
         type: dict
@@ -318,7 +320,7 @@ def anomalies(
         hours = check_hours(working_hours, timezone)
         people = check_people(administrators, known_addresses)
         chosen = check_rules(shipped_rules() if rules is None else rules, extra_rules, hours, people)
-        found = find_anomalies(require_events(events), chosen)
+        found = find_anomalies(unite_events(require_events(events)), chosen)
         return [finding.as_dict() for finding in found]
     except ValueError as error:
         raise AnsibleFilterError(f"pve.audit.anomalies: {error}") from error

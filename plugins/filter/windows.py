@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.join import unite_events
 from ansible_collections.pve.audit.plugins.module_utils._model.event import require_events
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.match import matcher, outcome_filter
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.windows import find_windows, window_rule
@@ -26,8 +27,10 @@ description:
   - A window is every interval that ends at the time of an event and is O(timespan) long; both ends belong to it.
     Exactly five in ten minutes are not more than five, six are, also when they are exactly ten minutes apart.
   - Windows that meet the condition and share an event are one result, with the true start and end.
-  - Events with the same C(event.id) count once. Events without a time are left out. A missing O(group_by) field is a
-    group of its own, with the value null. For V(value_count), events without the field are left out.
+  - What several sources saw of one act counts once: a task, the call that started it, the line of the node that
+    passed the call on, and the line of the journal. Events with the same C(event.id) count once. Events without a
+    time are left out. A missing O(group_by) field is a group of its own, with the value null. For V(value_count),
+    events without the field are left out.
 positional: type
 options:
   _input:
@@ -71,7 +74,7 @@ options:
         required: true
       match:
         description: As O(match).
-        type: dict
+        type: raw
       exclude:
         description: As O(match), but an event that agrees in any field is left out.
         type: dict
@@ -95,8 +98,8 @@ options:
         type: str
   match:
     description: Keep only events whose fields have these values; a value may be a list (any of them) or have C(*) in
-      it.
-    type: dict
+      it. A list of such mappings asks for one of them.
+    type: raw
   outcome:
     description: Keep only events with this outcome (V(success), V(failure), V(unknown)), or one of a list.
     type: raw
@@ -191,7 +194,7 @@ def windows(
 ) -> list[dict[str, Any]]:
     """See DOCUMENTATION. Raises AnsibleFilterError with one sentence."""
     try:
-        kept = require_events(events)
+        kept = unite_events(require_events(events))
         rule = window_rule(type, timespan, condition, group_by, field, rules)
         tests = [] if match is None else [matcher(match)]
         tests += [] if outcome is None else [outcome_filter(outcome)]

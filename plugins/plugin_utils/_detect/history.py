@@ -22,6 +22,7 @@ EVERYBODY = "*"
 
 _account_of = field_getter(ACCOUNT)
 _address_of = field_getter("source.ip")
+_login_of = field_getter("pve.login")
 _guest_of = field_getter("pve.vmid")
 
 
@@ -34,18 +35,22 @@ def in_time(events: Iterable[Event]) -> list[tuple[float, Event]]:
 def without_renewals(kept: list[Event], events: Sequence[Event]) -> list[Event]:
     """Leave out of `kept` the successful logins that may only have renewed a ticket; `events` are all there are.
 
-    Such a login has one of the same account and address at most two hours before it, and no failure between them.
+    Such a login has one of the same account and address at most two hours before it, or its browser had a ticket
+    already (`pve.login`, as the acts say), and since then no login failed there.
     """
     renewals = set()
     last: dict[tuple[object, object], float] = {}
+    failed: set[tuple[object, object]] = set()
     for time, event in in_time(event for event in events if event["event"].get("action") in LOGINS):
-        pair = _account_of(event), _address_of(event)
+        pair, known = (_account_of(event), _address_of(event)), _login_of(event)
         if event["event"].get("outcome") == "failure":
-            last.pop(pair, None)
+            failed.add(pair)
             continue
-        if time - last.get(pair, float("-inf")) <= TICKET_LIFETIME:
+        recent = time - last.get(pair, float("-inf")) <= TICKET_LIFETIME
+        if pair not in failed and (known == "access.login_or_renewal" or (known is None and recent)):
             renewals.add(id(event))
         last[pair] = time
+        failed.discard(pair)
     return [event for event in kept if id(event) not in renewals]
 
 

@@ -22,8 +22,11 @@ def matcher(fields: object, option: str = "match", any_field: bool = False) -> P
     """A test for `{"event.action": ["guest.destroy", "backup.*"]}`; every field must agree, or any with `any_field`.
 
     Values are compared as text, so 100 and "100" are equal; `*` stands for any run of characters, and a lone `*` for
-    any value at all. Raises InputError when `fields` is not such a map.
+    any value at all. A list of such maps asks for one of them. Raises InputError when `fields` is neither.
     """
+    if isinstance(fields, list) and fields:
+        choices = [matcher(one, option, any_field) for one in fields]
+        return lambda event: any(agrees(event) for agrees in choices)
     if not isinstance(fields, Mapping) or not fields:
         raise InputError(
             f"{option} must be a map of fields and values such as {{'event.action': 'guest.destroy'}}, not {fields!r}"

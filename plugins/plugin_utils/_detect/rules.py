@@ -6,7 +6,8 @@
 A rule is data:
 
     id, title, severity    what the finding is called; severity as in Sigma (critical, high, medium, low, informational)
-    match                  field -> value, list of values (any of them) or pattern with `*`; all fields must agree
+    match                  field -> value, list of values (any of them) or pattern with `*`; all fields must agree.
+                           A list of such maps asks for one of them
     exclude                the same, but an event that agrees in any field is left out
     outcome                success, failure or unknown, or a list of them; left out means any
     hours                  outside or inside: keep only events outside (inside) the working hours

@@ -57,17 +57,32 @@ def in_order(hits: Sequence[Hit], span: int, steps: int) -> Iterator[tuple[int, 
 
 def _begin(hits: Sequence[Hit], places: list[list[int]], left: int, right: int) -> int | None:
     """The place of the first step, when the others follow it up to `right`. Each is taken as early as possible."""
-    first = previous = -1
-    for step in places:
-        at = left if previous < 0 else _first_at(hits, hits[previous].time)
-        number = bisect_left(step, at)
-        while number < len(step) and previous >= 0 and _is_same(hits[step[number]], hits[previous]):
-            number += 1
-        if number == len(step) or step[number] > right:
-            return None
-        previous = step[number]
-        first = previous if first < 0 else first
-    return first
+    for place in _earliest(hits, places[0], left, right, None):
+        if _goes_on(hits, places[1:], place, right):
+            return place
+    return None
+
+
+def _goes_on(hits: Sequence[Hit], places: list[list[int]], previous: int, right: int) -> bool:
+    if not places:
+        return True
+    found = _earliest(hits, places[0], _first_at(hits, hits[previous].time), right, hits[previous])
+    return any(_goes_on(hits, places[1:], place, right) for place in found)
+
+
+def _earliest(hits: Sequence[Hit], step: list[int], left: int, right: int, but: Hit | None) -> list[int]:
+    """Where a step is seen first between two places, at another event than `but`.
+
+    Two places at one instant, where there are two: the one that the next step needs itself may be the first of them.
+    """
+    found: list[int] = []
+    for number in range(bisect_left(step, left), len(step)):
+        place = step[number]
+        if place > right or len(found) == 2 or (found and hits[place].time > hits[found[0]].time):
+            break
+        if but is None or not _is_same(hits[place], but):
+            found.append(place)
+    return found
 
 
 def _is_same(one: Hit, other: Hit) -> bool:
