@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
@@ -79,7 +79,7 @@ CASES: list[tuple[str, list[Event], dict[str, Any], list[tuple[Any, ...]]]] = [
      [(0, 9, 2, 6, ["failed", "login"])]),
     ("four failures", seen(*[(n, "F") for n in range(4)], (9, "S")), BREAK_IN, []),
     ("a login among them, none after", seen(*[(n, "F") for n in range(4)], (4, "S"), (5, "F")), BREAK_IN, []),
-    ("the failures have their own timespan", seen((0, "F"), (1, "F"), (2, "F"), (3, "F"), (9, "F"), (18, "S")), BREAK_IN,
+    ("the failures have their own timespan", seen(*[(n, "F") for n in (0, 1, 2, 3, 9)], (18, "S")), BREAK_IN,
      [(0, 18, 2, 6, ["failed", "login"])]),
     ("an event twice is one failure", [*seen(*[(n, "F") for n in range(4)], (6, "S")), *failures(0)], BREAK_IN, []),
     ("one break-in goes on", seen(*[(n, "F") for n in range(5)], (6, "S"), (7, "F"), (8, "S")), BREAK_IN,
@@ -111,8 +111,7 @@ def matched_ends(rows: list[tuple[int, str, str]], span: int, steps: list[str], 
 
 
 def _follows(choice: tuple[tuple[int, int, str], ...]) -> bool:
-    pairs = list(zip(choice, choice[1:], strict=False))
-    return all(one[1] <= other[1] and one[0] != other[0] for one, other in pairs)
+    return all(one[1] <= other[1] and one[0] != other[0] for one, other in pairwise(choice))
 
 
 @settings(max_examples=2000)
