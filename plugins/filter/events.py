@@ -34,7 +34,17 @@ description:
   - On a full disk records of the task log are cut and run together in one line. Each stump is such an event and names
     nobody; a whole record behind a stump is an event of its own, whose C(pve.recovered) is C(true).
   - A line that cannot be read is not dropped. It is an event whose C(event.kind) is C(pipeline_error). Journal lines
-    that tell of no login, session or command give no event, and neither do empty lines.
+    that tell of no login, session, command, changed account or changed guest give no event, and neither do empty lines.
+  - What journald, rsyslog, auditd and sshd say about messages that they lost, about damaged or removed journals, and
+    about their own stops are events of the dataset C(linux.log). C(pve.lost) is how many messages, C(pve.log) which log
+    lacks them, V(journal), V(audit), or V(syslog) for the copy that is handed to rsyslog.
+  - The actor of a changed password is not known from the journal. Proxmox VE signs that line with V(root@pam) whoever
+    it was, and it names no one for changes of the node's own accounts.
+  - A changed guest (C(update VM 100) in the journal) has its new values in C(pve.change). That line is written before
+    the change is, so its outcome is C(unknown).
+  - An SSH login with a key has the key's fingerprint in C(pve.key_fingerprint), and with a certificate also
+    C(pve.key_id) and C(pve.ca_fingerprint). C(pve.uid) is the numeric user of a session or of a new account.
+    C(pve.repeated) tells how often rsyslog saw the same message.
   - Secrets in query strings, command lines and messages are replaced by C(REDACTED).
 options:
   _input:

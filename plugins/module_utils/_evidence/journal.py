@@ -1,20 +1,28 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The journal and syslog: logins, sessions and commands."""
+"""The journal and syslog: logins, sessions, commands, changes, and what the loggers say about themselves."""
 
 from __future__ import annotations
 
-from ansible_collections.pve.audit.plugins.module_utils._evidence.source import Context, Item, Source, SourceCoverage
+from ansible_collections.pve.audit.plugins.module_utils._classify.action import action_named
+from ansible_collections.pve.audit.plugins.module_utils._evidence.source import (
+    Context,
+    Item,
+    Source,
+    SourceCoverage,
+    name_action,
+)
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
+from ansible_collections.pve.audit.plugins.module_utils._parse.facts import LINUX_AUTH, LINUX_LOG, PVE_AUTH
 from ansible_collections.pve.audit.plugins.module_utils._parse.journal import (
     looks_like_journal,
     parse_journal_line,
     parse_journal_record,
 )
-from ansible_collections.pve.audit.plugins.module_utils._parse.messages import LINUX_AUTH, PVE_AUTH
 
-# The parser of messages names the actions itself: category, object type and severity of each.
+# The parser of messages names the actions itself. Category, object type and severity of those that the catalogue does
+# not hold, because no task and no call means them.
 _ACTIONS = {
     "access.authenticate": ("authentication", "user", "info"),
     "session.ssh.open": ("session", "session", "low"),
@@ -24,6 +32,18 @@ _ACTIONS = {
     "session.open": ("session", "session", "info"),
     "session.console.login": ("session", "session", "medium"),
     "session.sudo.command": ("process", "session", "medium"),
+    "node.account.create": ("iam", "user", "critical"),
+    "node.account.modify": ("iam", "user", "critical"),
+    "node.account.delete": ("iam", "user", "critical"),
+    "node.password.modify": ("iam", "user", "critical"),
+    "node.group.create": ("iam", "group", "critical"),
+    "node.group.modify": ("iam", "group", "critical"),
+    "node.group.delete": ("iam", "group", "critical"),
+    "logging.messages.lost": ("host", "service", "high"),
+    "logging.journal.damaged": ("host", "service", "high"),
+    "logging.journal.removed": ("host", "service", "medium"),
+    "logging.stopped": ("host", "service", "medium"),
+    "logging.started": ("host", "service", "info"),
 }
 
 
@@ -35,15 +55,18 @@ def _parse(item: Item, context: Context) -> Event | None:
 
 def _classify(event: Event) -> None:
     about, facts = event["event"], event["pve"]
-    if (known := _ACTIONS.get(about.get("action", ""))) is not None:
+    name = about.get("action", "")
+    if (known := _ACTIONS.get(name)) is not None:
         about["category"], facts["object_type"], facts["severity"] = [known[0]], known[1], known[2]
+    elif name:
+        name_action(event, action_named(name))
 
 
 JOURNAL = Source(
     name="journal",
     what="records of `journalctl -o json`, lines of the journal or of syslog",
     line="journal line",
-    datasets=(PVE_AUTH, LINUX_AUTH),
+    datasets=(PVE_AUTH, LINUX_AUTH, LINUX_LOG),
     looks_like=looks_like_journal,
     record_keys=("MESSAGE", "__REALTIME_TIMESTAMP", "__CURSOR"),
     parse=_parse,
@@ -52,6 +75,6 @@ JOURNAL = Source(
         name=PVE_AUTH,
         dated_by="@timestamp",
         forgets="journald removes the oldest files when its limit of size or age is reached",
-        blind_to="what a session did, except for tasks and sudo",
+        blind_to="what a session did, except for tasks, sudo and changes of accounts",
     ),
 )

@@ -18,13 +18,9 @@ from typing import Any
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, EventHead
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339, rfc3339_us
+from ansible_collections.pve.audit.plugins.module_utils._parse.facts import PVE_AUTH, Facts
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import EventIds, corrupt_event, decode_line
-from ansible_collections.pve.audit.plugins.module_utils._parse.messages import (
-    PVE_AUTH,
-    Facts,
-    is_audit_program,
-    read_message,
-)
+from ansible_collections.pve.audit.plugins.module_utils._parse.messages import is_audit_program, read_message
 from ansible_collections.pve.audit.plugins.module_utils._parse.redact import redact
 from ansible_collections.pve.audit.plugins.module_utils._parse.upid import user_fields
 

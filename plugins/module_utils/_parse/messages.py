@@ -1,71 +1,57 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the messages of logins, sessions and commands say, whoever carried them: journal, syslog or the API.
+"""What the messages of Proxmox VE's daemons say, and who reads those of other programs.
 
 The text of a failed login holds whatever was typed, so messages are read from both ends. Sources: pve-access-control
-PVE/API2/AccessControl.pm and OpenId.pm, pve-manager PVE/HTTPServer.pm, pve-common PVE/RESTEnvironment.pm, OpenSSH
-auth.c, sudo eventlog.c, util-linux login.c and su-common.c, shadow login.c, systemd logind-session.c.
+PVE/API2/AccessControl.pm (also as it was in Proxmox VE 7, verify_tfa) and OpenId.pm, pve-manager PVE/HTTPServer.pm,
+pve-common PVE/RESTEnvironment.pm, qemu-server PVE/API2/Qemu.pm and PVE/CLI/qm.pm, pve-container PVE/API2/LXC.pm.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.names import split_userid
+from ansible_collections.pve.audit.plugins.module_utils._parse.facts import (
+    LINUX_AUTH,
+    PVE_AUTH,
+    Facts,
+    clean,
+    pattern,
+    unix_user,
+)
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import client_ip
+from ansible_collections.pve.audit.plugins.module_utils._parse.log_messages import (
+    read_kernel,
+    read_logger,
+    read_systemd,
+)
+from ansible_collections.pve.audit.plugins.module_utils._parse.redact import MARK
+from ansible_collections.pve.audit.plugins.module_utils._parse.ssh_messages import read_ssh
 from ansible_collections.pve.audit.plugins.module_utils._parse.status import outcome, task_state
-
-ACTION_AUTHENTICATE = "access.authenticate"
-ACTION_SSH_OPEN = "session.ssh.open"
-ACTION_SSH_CLOSE = "session.ssh.close"
-ACTION_SUDO = "session.sudo.command"
-ACTION_SESSION_OPEN = "session.open"
-ACTION_CONSOLE = "session.console.login"
-ACTION_TASK_START = "session.task.start"
-ACTION_TASK_END = "session.task.end"
-ACTIONS = (
-    ACTION_AUTHENTICATE,
-    ACTION_SSH_OPEN,
-    ACTION_SSH_CLOSE,
-    ACTION_SUDO,
-    ACTION_SESSION_OPEN,
-    ACTION_CONSOLE,
-    ACTION_TASK_START,
-    ACTION_TASK_END,
+from ansible_collections.pve.audit.plugins.module_utils._parse.unix_messages import (
+    read_accounts,
+    read_login,
+    read_logind,
+    read_session,
+    read_su,
+    read_sudo,
 )
 
-PVE_AUTH = "pve.auth"
-LINUX_AUTH = "linux.auth"
+ACTION_AUTHENTICATE = "access.authenticate"
+ACTION_TASK_START = "session.task.start"
+ACTION_TASK_END = "session.task.end"
+
 DAEMONS = frozenset({"pvedaemon", "pveproxy", "spiceproxy", "pvescheduler", "pvestatd", "pve-ha-lrm", "pve-ha-crm"})
 
-
-@dataclass(slots=True)
-class Facts:
-    """What one message says. `user` is a user id, `extra` goes to `pve.*` and `process` to `process.*` of the event."""
-
-    dataset: str
-    action: str
-    outcome: str
-    user: str | None = None
-    ip: str | None = None
-    error: str | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
-    process: dict[str, Any] = field(default_factory=dict)
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text, re.ASCII | re.DOTALL)
-
-
-_SUCCESS = _pattern(r"(?:<.*?> )?successful (?:openid )?auth for user '(.*)'")
-_FAILURE = _pattern(r"(?:openid )?authentication failure; rhost=(\S*)(?: .*)?")
-_REFUSAL = _pattern(r"authentication failure: (.*)")
+_SUCCESS = pattern(r"(?:<.*?> )?successful (?:openid )?auth for user '(.*)'")
+_FAILURE = pattern(r"(?:openid )?authentication (?:verification )?failure; rhost=(\S*)(?: .*)?")
+_REFUSAL = pattern(r"authentication failure: (.*)")
 _REFUSED_USERS = tuple(
-    _pattern(text)
+    pattern(text)
     for text in (
         r"user '(.*)' (?:is disabled|access expired)",
         r"no such user \('(.*)'\)",
@@ -73,49 +59,66 @@ _REFUSED_USERS = tuple(
         r"value '(.*)' does not look like a valid (?:user name|token ID)",
     )
 )
-_TASK = _pattern(r"<(.*?)> (starting|end) task (UPID:.*?:)(?:\s(.*))?")
-_PAM = _pattern(r"pam_unix\(proxmox-ve-auth:auth\): authentication failure;.*? rhost=(\S*)\s+user=(.*)")
-_SSH = _pattern(r"(Accepted|Failed) (\S+) for (invalid user )?(.*) from (\S+) port \d+(?: ssh\d)?(?:: .*)?")
-_SSH_CLOSE = _pattern(r"Disconnected from user (.*) (\S+) port \d+")
-_SETTING = _pattern(r"([A-Z]+)=(.*)")
-_SU = _pattern(r"(FAILED SU )?\(to (.*?)\) (.*) on (\S+)")
-_SU_SHADOW = _pattern(r"(Successful|FAILED) su for (.*) by (.*)")
-_LOGIND = _pattern(r"New session '?([^\s']+)'? of user '?(.*?)'?(?: with class .*)?\.?")
-_LOGIN_ROOT = _pattern(r"ROOT LOGIN\s+(?:ON|on) '?([^\s']+)'?(?: (?:FROM|from) '?([^\s']+)'?)?")
-_LOGIN = _pattern(r"(?:DIALUP AT \S+ BY|LOGIN ON (\S+) BY) (.*?)(?: FROM (\S+))?")
-_LOGIN_FAILED = _pattern(
-    r"(?:FAILED LOGIN|TOO MANY LOGIN TRIES)(?: SESSION)? \(?\d+\)?"
-    r"(?: on '?([^\s']+)'?)?(?: (?:FROM|from) '?([^\s']+)'?)? FOR '?(.*?)'?, .*"
+_TASK = pattern(r"<(.*?)> (starting|end) task (UPID:.*?:)(?:\s(.*))?")
+_UPDATE = pattern(r"<(.*?)> update (?:VM|CT) ([1-9]\d{2,8}): (.*)")
+_UNLOCK = pattern(r"executed '(?:qm|pct) unlock ([1-9]\d{2,8})'")
+_PASSWORD = pattern(r"<.*?> changed password for user '(.*)'")
+_OPENID = pattern(
+    r"openid (?:user '(.*)' added to groups: .*|overwrite groups enabled; user '(.*)' removed from all groups)"
 )
-_LOGIN_PAM = _pattern(r"pam_unix\(login:session\): session opened for user ([^\s(]+)(?:\(uid=(\d+)\))? by .*")
+_OPENID_GROUPS = pattern(r"groups created automatically from openid claim: (.*)")
+_PAM = pattern(r"pam_unix\(proxmox-ve-auth:auth\): authentication failure;.*? rhost=(\S*)(?:\s+user=(.*)|\s*)")
+_REPEATED = pattern(r"message repeated (\d{1,9}) times: \[ ?(.*)\]")
+# The option whose value is a secret, up to the options that can follow it: they are sorted. Newer releases hide it
+# themselves.
+_PASSWORD_VALUE = re.compile(
+    r"((?:^| )-cipassword )(?!<hidden>).*?(?= -(?:citype|ciupgrade|ciuser|cores|cpu\w*|delete|description|digest"
+    r"|efidisk0|force|freeze|hookscript|hostpci\d+|hotplug|hugepages|ide\d+|ipconfig\d+|kvm|localtime|memory|name"
+    r"|nameserver|net\d+|numa\d*|onboot|protection|sata\d+|scsi\w+|searchdomain|serial\d+|sockets|sshkeys|tags|vga"
+    r"|virtio\d+) |$)",
+    re.ASCII | re.DOTALL,
+)
 
 
 def read_message(ident: str, message: str) -> Facts | None:
-    """What `message`, written by the program `ident`, says about logins, sessions and commands; None when nothing."""
+    """What `message`, written by the program `ident`, is evidence of; None when of nothing.
+
+    rsyslog folds a line that comes several times at once: what it repeated counts as `repeated`.
+    """
+    if message.startswith("message repeated ") and (match := _REPEATED.fullmatch(clean(message))):
+        facts = read_message(ident, match[2])
+        if facts is not None:
+            facts.extra["repeated"] = int(match[1])
+        return facts
     reader = _READERS.get(ident)
     facts = reader(message) if reader else None
-    if facts is None and message.startswith("<") and " task UPID:" in message:
-        facts = _read_task(ident, message)
-    if facts is None and message.startswith("pam_unix(proxmox-ve-auth"):
+    if facts is None and message.startswith("<"):
+        facts = _read_signed(ident, message)
+    if facts is None and message.startswith("pam_unix("):
         facts = _read_pam(message)
     return facts
 
 
 def is_audit_program(ident: str) -> bool:
     """True for programs whose messages are evidence: one that cannot be read must not vanish."""
-    return ident in _READERS
+    return ident in _READERS and ident not in _MOSTLY_OTHER
 
 
 def _read_daemon(message: str) -> Facts | None:
+    if message.startswith(("openid user ", "openid overwrite ", "groups created ")):
+        return _read_openid(message)
     if "auth" not in message:
         return None
     if match := _SUCCESS.fullmatch(message):
         return Facts(PVE_AUTH, ACTION_AUTHENTICATE, "success", match[1])
     if match := _FAILURE.fullmatch(message):
         user, text = _typed_user(message)
-        return Facts(PVE_AUTH, ACTION_AUTHENTICATE, "failure", user, client_ip(match[1]), text)
+        facts = Facts(PVE_AUTH, ACTION_AUTHENTICATE, "failure", user, client_ip(match[1]), text)
+        if message.startswith("authentication verification ") or text == "failed to verify TFA":
+            facts.extra["method"] = "second factor"
+        return facts
     if match := _REFUSAL.fullmatch(message):
-        text = _clean(match[1])
+        text = clean(match[1])
         return Facts(PVE_AUTH, ACTION_AUTHENTICATE, "failure", _refused_user(text), None, text)
     return None
 
@@ -129,7 +132,7 @@ def _typed_user(message: str) -> tuple[str | None, str | None]:
     _head, marker, rest = message.partition(" user=")
     if not marker:
         _head, marker, text = message.partition(" msg=")
-        return None, _clean(text) if marker else None
+        return None, clean(text) if marker else None
     pieces = rest.split(" msg=")
     cut = len(pieces) - 1
     for place in range(1, len(pieces)):
@@ -138,15 +141,59 @@ def _typed_user(message: str) -> tuple[str | None, str | None]:
             cut = place
             break
     if cut == 0:
-        return _clean(rest) or None, None
-    return " msg=".join(pieces[:cut]) or None, _clean(" msg=".join(pieces[cut:])) or None
+        return clean(rest) or None, None
+    return " msg=".join(pieces[:cut]) or None, clean(" msg=".join(pieces[cut:])) or None
 
 
 def _refused_user(text: str) -> str | None:
-    for pattern in _REFUSED_USERS:
-        if match := pattern.fullmatch(text):
+    for refusal in _REFUSED_USERS:
+        if match := refusal.fullmatch(text):
             return match[1] or None
     return None
+
+
+def _read_openid(message: str) -> Facts | None:
+    """Groups, and so rights, that the identity provider gave or took at a login."""
+    text = clean(message)
+    if match := _OPENID.fullmatch(text):
+        extra = {"object": match[1] or match[2] or "", "change": text}
+        return Facts(PVE_AUTH, "access.user.modify", "success", extra=extra)
+    if match := _OPENID_GROUPS.fullmatch(text):
+        return Facts(PVE_AUTH, "access.group.create", "success", extra={"object": match[1]})
+    return None
+
+
+def _read_signed(ident: str, message: str) -> Facts | None:
+    """What begins with `<user>`: tasks, changes of a guest's options, and passwords."""
+    if " task UPID:" in message and (facts := _read_task(ident, message)) is not None:
+        return facts
+    channel = "unknown" if ident in DAEMONS else "cli"
+    if match := _UPDATE.fullmatch(message):
+        return _update(channel, match[1], match[2], clean(match[3]))
+    if match := _PASSWORD.fullmatch(clean(message)):
+        # Signed by root@pam whoever did it, so nobody is named.
+        return Facts(PVE_AUTH, "access.password.modify", "success", extra={"object": match[1], "channel": channel})
+    return None
+
+
+def _update(channel: str, user: str, guest: str, change: str) -> Facts:
+    """New values of a guest's options. The line is written before they are, so that it proves no success."""
+    token = split_userid(user)[2]
+    change = _PASSWORD_VALUE.sub(rf"\g<1>{MARK}", change)
+    extra = {"object": guest, "vmid": int(guest), "change": change, "channel": channel}
+    if token is not None:
+        extra |= {"channel": "api_token", "token": token}
+    action = "guest.disk.resize" if change.startswith("resize --disk ") else "guest.config.modify"
+    return Facts(PVE_AUTH, action, "unknown", user, extra=extra)
+
+
+def _read_guest_tool(message: str) -> Facts | None:
+    """`qm unlock` and `pct unlock`, which leave no task and no call; who typed them is in the record's login uid."""
+    match = _UNLOCK.fullmatch(message)
+    if match is None:
+        return None
+    extra = {"object": match[1], "vmid": int(match[1]), "change": "unlock", "channel": "cli"}
+    return Facts(PVE_AUTH, "guest.config.modify", "success", extra=extra)
 
 
 def _read_task(ident: str, message: str) -> Facts | None:
@@ -162,7 +209,7 @@ def _read_task(ident: str, message: str) -> Facts | None:
         extra["token"] = token
     if verb == "starting":
         return Facts(PVE_AUTH, ACTION_TASK_START, "unknown", user, extra=extra)
-    status = _clean(message.partition(extra["upid"])[2].strip())
+    status = clean(message.partition(extra["upid"])[2].strip())
     state = task_state(status)
     extra |= {"status": status, "state": state} if status else {"state": state}
     error = status if state == "error" else None
@@ -179,108 +226,31 @@ def _whole_upid(message: str, short: str) -> str:
 def _read_pam(message: str) -> Facts | None:
     match = _PAM.fullmatch(message)
     if match is None:
-        return None
-    user = _unix_user(match[2])
+        return read_session(message) or read_accounts(message)
+    user = unix_user(match[2] or "")
     return Facts(LINUX_AUTH, ACTION_AUTHENTICATE, "failure", user, client_ip(match[1]), "PAM refused the password")
 
 
-def _read_ssh(message: str) -> Facts | None:
-    if match := _SSH.fullmatch(message):
-        accepted = match[1] == "Accepted"
-        facts = Facts(LINUX_AUTH, ACTION_SSH_OPEN, "success" if accepted else "failure", _unix_user(match[4]))
-        facts.ip = client_ip(match[5])
-        facts.extra["method"] = match[2]
-        if not accepted:
-            facts.error = f"{match[2]} refused" + (" for a user that does not exist" if match[3] else "")
-        return facts
-    if match := _SSH_CLOSE.fullmatch(message):
-        return Facts(LINUX_AUTH, ACTION_SSH_CLOSE, "success", _unix_user(match[1]), client_ip(match[2]))
-    return None
-
-
-def _read_sudo(message: str) -> Facts | None:
-    """`USER : [REASON ; ]TTY=... ; PWD=... ; USER=... ; COMMAND=...`; a reason is there when sudo refused."""
-    user, colon, rest = message.lstrip().partition(" : ")
-    settings, found, command = f" ; {rest}".partition(" ; COMMAND=")
-    if not (colon and found and user):
-        return None
-    parts: dict[str, str] = {}
-    reason = None
-    for place, segment in enumerate(settings.split(" ; ")[1:]):
-        match = _SETTING.fullmatch(segment)
-        if match:
-            parts.setdefault(match[1], match[2])
-        elif place == 0:
-            reason = segment
-    facts = Facts(LINUX_AUTH, ACTION_SUDO, "failure" if reason else "success", _unix_user(user), error=reason)
-    facts.extra = {key: parts[name] for key, name in (("tty", "TTY"), ("target_user", "USER")) if name in parts}
-    facts.extra["channel"] = "cli"
-    facts.process = {"command_line": command}
-    if "PWD" in parts:
-        facts.process["working_directory"] = parts["PWD"]
-    return facts
-
-
-def _read_su(message: str) -> Facts | None:
-    if match := _SU.fullmatch(message):
-        failed, target, user, tty = bool(match[1]), match[2], match[3], match[4]
-        extra = {"target_user": target, "tty": tty}
-    elif match := _SU_SHADOW.fullmatch(message):
-        failed, target, user = match[1] == "FAILED", match[2], match[3]
-        extra = {"target_user": target}
-    else:
-        return None
-    error = "su refused" if failed else None
-    return Facts(
-        LINUX_AUTH, ACTION_SESSION_OPEN, "failure" if failed else "success", _unix_user(user), None, error, extra
-    )
-
-
-def _read_logind(message: str) -> Facts | None:
-    match = _LOGIND.fullmatch(message)
-    if match is None:
-        return None
-    return Facts(LINUX_AUTH, ACTION_SESSION_OPEN, "success", _unix_user(match[2]), extra={"session": match[1]})
-
-
-def _read_login(message: str) -> Facts | None:
-    if match := _LOGIN_ROOT.fullmatch(message):
-        tty, address, user = match[1], match[2], "root"
-    elif match := _LOGIN_FAILED.fullmatch(message):
-        tty, address, user = match[1], match[2], match[3]
-    elif match := _LOGIN.fullmatch(message):
-        tty, address, user = match[1], match[3], match[2]
-    elif (match := _LOGIN_PAM.fullmatch(message)) and match[1] != "root":
-        tty, address, user = None, None, match[1]
-    else:
-        return None
-    failed = message.startswith(("FAILED", "TOO MANY"))
-    facts = Facts(LINUX_AUTH, ACTION_CONSOLE, "failure" if failed else "success", _unix_user(user))
-    facts.ip = client_ip(address) if address else None
-    facts.error = "login refused" if failed else None
-    if tty:
-        facts.extra["tty"] = tty.removeprefix("/dev/")
-    return facts
-
-
-def _unix_user(name: str) -> str | None:
-    """Unix users are the users of realm pam; the text of an attacker stays as it is."""
-    name = _clean(name)
-    return f"{name}@pam" if name else None
-
-
-def _clean(text: str) -> str:
-    """Without the line end, which rsyslog writes as #012."""
-    return text.removesuffix("#012").strip()
-
-
+_ACCOUNT_TOOLS = """
+    useradd usermod userdel newusers groupadd groupmod groupdel groupmems gpasswd passwd chpasswd chgpasswd chage
+    chsh chfn
+"""
+_LOGGERS = "systemd-journald systemd-journal journal rsyslogd rsyslogd-2177 syslog-ng auditd"
 _READERS: dict[str, Callable[[str], Facts | None]] = {
     "pvedaemon": _read_daemon,
     "pveproxy": _read_daemon,
-    "sshd": _read_ssh,
-    "sshd-session": _read_ssh,
-    "sudo": _read_sudo,
-    "su": _read_su,
-    "systemd-logind": _read_logind,
-    "login": _read_login,
+    "qm": _read_guest_tool,
+    "pct": _read_guest_tool,
+    "sshd": read_ssh,
+    "sshd-session": read_ssh,
+    "sshd-auth": read_ssh,
+    "sudo": read_sudo,
+    "su": read_su,
+    "systemd-logind": read_logind,
+    "login": read_login,
+    "kernel": read_kernel,
+    "systemd": read_systemd,
+    **dict.fromkeys(_ACCOUNT_TOOLS.split(), read_accounts),
+    **dict.fromkeys(_LOGGERS.split(), read_logger),
 }
+_MOSTLY_OTHER = frozenset({"kernel", "systemd", "qm", "pct"})

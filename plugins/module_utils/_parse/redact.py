@@ -29,7 +29,8 @@ _HINT = re.compile(
 )
 
 # A word starts here; without it a long word would be scanned once for each of its letters.
-_START = r"(?<![\w.\-])(?!P(?:VE|BS|MG)APIToken)"
+# What PAM calls a program and its own part (`chpasswd:chauthtok`) is no secret.
+_START = r"(?<![\w.\-])(?!P(?:VE|BS|MG)APIToken)(?!\w{1,32}:(?:auth|account|session|chauthtok)\):)"
 # A quoted value ends at its quote when a delimiter follows, every other one at white space or `&`.
 _VALUE = r"""(?:(?P<quote>["'])[^"']*(?P=quote)(?=[\s,;&}\])]|$)|[^\s&]+)"""
 _RULES = (

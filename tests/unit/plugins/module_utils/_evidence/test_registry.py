@@ -97,7 +97,8 @@ def test_names_and_datasets_stand_once() -> None:
 
 
 def test_what_was_not_looked_at_is_told_of_every_source() -> None:
-    assert set(BY_DATASET) <= set(SOURCES_OF_EVIDENCE)
+    """What a log says about itself is no source beside the log."""
+    assert set(BY_DATASET) - {"linux.log"} <= set(SOURCES_OF_EVIDENCE)
 
 
 def test_the_filter_documents_the_choices() -> None:

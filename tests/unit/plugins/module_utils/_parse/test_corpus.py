@@ -33,16 +33,16 @@ INDEXES = {
 ACCESS = {"pve1": (2377, 1504, 868, 5), "pve2": (78, 67, 11, 0)}
 # node, file: lines, events, broken
 JOURNALS = {
-    ("pve1", "journal.json"): (2044, 333, 0),
-    ("pve1", "journal.short-iso"): (2048, 331, 2),
-    ("pve1", "syslog"): (2014, 333, 0),
-    ("pve1", "syslog.rfc3339"): (2014, 333, 0),
-    ("pve1", "auth.log"): (7, 3, 0),
-    ("pve2", "journal.json"): (773, 17, 0),
-    ("pve2", "journal.short-iso"): (773, 17, 0),
-    ("pve2", "syslog"): (757, 17, 0),
-    ("pve2", "syslog.rfc3339"): (757, 17, 0),
-    ("pve2", "auth.log"): (6, 2, 0),
+    ("pve1", "journal.json"): (2044, 344, 0),
+    ("pve1", "journal.short-iso"): (2048, 342, 2),
+    ("pve1", "syslog"): (2014, 339, 0),
+    ("pve1", "syslog.rfc3339"): (2014, 339, 0),
+    ("pve1", "auth.log"): (7, 7, 0),
+    ("pve2", "journal.json"): (773, 25, 0),
+    ("pve2", "journal.short-iso"): (773, 25, 0),
+    ("pve2", "syslog"): (757, 22, 0),
+    ("pve2", "syslog.rfc3339"): (757, 22, 0),
+    ("pve2", "auth.log"): (6, 6, 0),
 }
 
 
@@ -93,7 +93,9 @@ def test_all_forms_of_a_journal_tell_the_same(name: str) -> None:
         )
 
     def known(node_events: list[Event | None]) -> list[Event]:
-        return [event for event in node_events if event and event["event"]["kind"] == "event"]
+        """Without what the journal says of itself, which it does not hand on."""
+        about = ((event, event["event"]) for event in node_events if event)
+        return [event for event, head in about if head["kind"] == "event" and head["dataset"] != "linux.log"]
 
     one, other = (Counter(map(essence, known(journal_events("pve2", form)))) for form in ("journal.json", name))
     assert one == other
@@ -191,6 +193,11 @@ def test_sudo_lines_name_the_person() -> None:
     assert persons == {"jonas@pam", "mirko@pam", "opal@pam", "quinn@pam", "tessa@pam"}
     assert found == {
         ("access.authenticate", "success", "unknown"): 3,
+        ("guest.config.modify", "unknown", "cli"): 1,
+        ("guest.config.modify", "unknown", "unknown"): 3,
+        ("logging.messages.lost", "failure", "unknown"): 2,
+        ("session.open", "success", "cli"): 32,
+        ("session.open", "success", "unknown"): 34,
         ("session.ssh.close", "success", "unknown"): 34,
         ("session.ssh.open", "success", "unknown"): 34,
         ("session.sudo.command", "failure", "cli"): 2,

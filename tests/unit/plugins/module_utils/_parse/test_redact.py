@@ -36,6 +36,7 @@ TEXTS = [
     ("password='a b' user=c", "password='REDACTED' user=c"),
     ("CSRFPreventionToken: 6B04:abc next", "CSRFPreventionToken: REDACTED next"),
     ("authorization: Bearer abc.def", "authorization: Bearer REDACTED"),
+    ("pam_unix(chpasswd:chauthtok): password changed for al", "pam_unix(chpasswd:chauthtok): password changed for al"),
     ("authentication failure: invalid token value!", "authentication failure: invalid token value!"),
     ("no such token 'x' for user 'a@pve'", "no such token 'x' for user 'a@pve'"),
     ("UPID:PVE:0000010A:0002BBEF:6B046DE4:vzdump::root@pam:", "UPID:PVE:0000010A:0002BBEF:6B046DE4:vzdump::root@pam:"),
