@@ -21,7 +21,7 @@ from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.groups im
 from ansible_collections.pve.audit.plugins.module_utils._model.act import AMBIGUOUS, CERTAIN, LIKELY, UNKNOWN, Candidate
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, event_time, get_field
 from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT
-from ansible_collections.pve.audit.plugins.module_utils._parse.messages import (
+from ansible_collections.pve.audit.plugins.module_utils._parse.facts import (
     ACTION_SSH_CLOSE,
     ACTION_SSH_OPEN,
     ACTION_SUDO,

@@ -20,7 +20,8 @@ from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.groups im
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.lines import Line
 from ansible_collections.pve.audit.plugins.module_utils._model.act import AMBIGUOUS, CERTAIN, LIKELY, UNKNOWN, Candidate
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, event_time, get_field
-from ansible_collections.pve.audit.plugins.module_utils._parse.messages import ACTION_AUTHENTICATE, LINUX_AUTH
+from ansible_collections.pve.audit.plugins.module_utils._parse.facts import LINUX_AUTH
+from ansible_collections.pve.audit.plugins.module_utils._parse.messages import ACTION_AUTHENTICATE
 
 LOGIN, RENEWAL_OR_LOGIN = "access.login", "access.login_or_renewal"
 _TICKET = 2 * 3600  # how long a ticket can be renewed [PVE::AccessControl $ticket_lifetime]
