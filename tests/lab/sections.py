@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from tests.lab.errors import ApiError, server_error
+from tests.lab.propstrings import PROPERTY_FORMATS, parse_property_string
 from tests.lab.usercfg_write import as_stored
 
 Section = dict[str, Any]
@@ -104,12 +106,23 @@ class SectionFile:
         result: Sections = {}
         for kind, name, values in raw:
             if kind in self.types:
-                filled = {key: value for key, value in values.items() if key in self.types[kind]}
-                for key, value in filled.items():
-                    if value is None and self.properties[key].get("type") == "boolean":
-                        filled[key] = 1
-                try:
-                    result[name] = self.check(kind, filled, create=True)
-                except (ApiError, ValueError):
-                    continue
+                known = {key: value for key, value in values.items() if key in self.types[kind]}
+                filled = {key: 1 if value is None and self._is_flag(key) else value for key, value in known.items()}
+                good = {key: value for key, value in filled.items() if self._is_readable(key, value)}
+                with contextlib.suppress(ApiError):
+                    result[name] = self.check(kind, good, create=True)
         return result
+
+    def _is_flag(self, name: str) -> bool:
+        return self.properties[name].get("type") == "boolean"
+
+    def _is_readable(self, name: str, value: Any) -> bool:
+        """PVE leaves a value that is not of its type or form out, with a warning."""
+        schema = self.properties[name]
+        form = PROPERTY_FORMATS.get(str(schema.get("format")))
+        try:
+            if form is not None:
+                parse_property_string(form, str(value or ""))
+            return schema.get("type") not in ("boolean", "integer") or int(value) is not None
+        except (ValueError, TypeError):
+            return False
