@@ -133,6 +133,30 @@ def build_coverage(complete: bool) -> list[Coverage]:
     return rows
 
 
+def build_blind() -> list[Coverage]:
+    """One node, of which nothing was seen."""
+    return [Coverage("pve1", reasons=[{"code": "node_offline", "message": "the node is offline"}])]
+
+
+def build_refused() -> tuple[list[Any], list[Coverage]]:
+    """Refused calls of the access log, a read, and coverage that holds this log for one of three nodes."""
+    rows = [*build_coverage(complete=True), Coverage("pve1", "pve.access", to_epoch(SINCE), to_epoch(NOW))]
+    calls: list[Any] = [
+        {
+            "@timestamp": rfc3339(to_epoch(NOW) - 60 * number),
+            "event": {"id": f"access:{number}", "kind": "event", "dataset": "pve.access", "action": action,
+                      "outcome": "success" if action == "api.read" else "failure"},
+            "user": {"id": "mallory@pve"},
+            "source": {"ip": "192.0.2.66"},
+            "host": {"name": "pve1"},
+            "http": {"response": {"status_code": 403}},
+            "pve": {"severity": "info", "object": HOSTILE[0]},
+        }
+        for number, action in enumerate(("access.user.modify", "access.user.modify", "api.read"))
+    ]  # fmt: skip
+    return calls, rows
+
+
 def build_identities(complete: bool) -> dict[str, Any]:
     """Who is who, with hostile names and, unless `complete`, a rule that could not be checked."""
     hidden = {"code": "not_permitted", "message": f"the credential may not see second factors {HOSTILE[0]}"}
@@ -175,13 +199,16 @@ def build_controls() -> list[dict[str, Any]]:
     ]
 
 
-def build(*, complete: bool = False, empty: bool = False, extra: int = 0) -> dict[str, Any]:
+def build(
+    *, complete: bool = False, empty: bool = False, blind: bool = False, refused: bool = False, extra: int = 0
+) -> dict[str, Any]:
     """The facts that the templates read."""
-    events = [] if empty else build_events(extra)
+    events = [] if empty or blind else build_events(extra)
+    rows = build_blind() if blind else build_coverage(complete)
+    if refused:
+        events, rows = build_refused()
     found = find_anomalies(events, check_rules(shipped_rules(), None, working_hours(None, "Europe/Berlin")))
-    summary = summarise(
-        events, found, build_coverage(complete), since=SINCE, until=NOW, now=NOW, timezone="Europe/Berlin"
-    )
+    summary = summarise(events, found, rows, since=SINCE, until=NOW, now=NOW, timezone="Europe/Berlin")
     texts = [f"step {i}: removing volume local-lvm:vm-{i}-disk-0" for i in range(80)]
     logs = [
         {
@@ -197,8 +224,8 @@ def build(*, complete: bool = False, empty: bool = False, extra: int = 0) -> dic
         "pve_audit_report_findings": [finding.as_dict() for finding in found],
         "pve_audit_report_summary": summary,
         "pve_audit_report_logs": logs,
-        "pve_audit_report_identities": {} if empty else build_identities(complete),
-        "pve_audit_report_controls": [] if empty else build_controls(),
+        "pve_audit_report_identities": {} if empty or blind else build_identities(complete),
+        "pve_audit_report_controls": [] if empty or blind else build_controls(),
         "pve_audit_report_files": [],
     }
 
@@ -240,4 +267,5 @@ def render(directory: Path, facts: dict[str, Any], **variables: Any) -> subproce
         "pve_audit_report_output_dir": str(directory),
         "pve_audit_report_timezone": "Europe/Berlin",
     }
-    return run_playbook(play, directory, "-e", json.dumps({**extra, **variables}))
+    shown = {"ANSIBLE_SHOW_CUSTOM_STATS": "1"}
+    return run_playbook(play, directory, "-e", json.dumps({**extra, **variables}), environment=shown)

@@ -15,7 +15,9 @@ description:
   - Turns a list of events, the findings in them and the coverage of the nodes into one mapping with everything a
     report shows.
   - An event that occurs twice (the same C(event.id)) is counted once.
-  - Nothing is worded here. Verdicts, actions and reasons are codes.
+  - Verdicts, actions, sources and reasons are codes; only the report words them.
+  - A source of evidence was looked at on the nodes of which O(coverage) has a row. What is not there was not seen in
+    these sources; of the others the summary says in C(coverage.sources.not_looked_at) what they would show.
 positional: _input
 options:
   _input:
@@ -30,7 +32,8 @@ options:
     default: []
   coverage:
     description:
-      - The RV(pve.audit.tasks_info#module:coverage) of the module that collected the tasks.
+      - The RV(pve.audit.tasks_info#module:coverage) of the module that collected the tasks, and rows of the same form
+        for other sources (C(source) is V(pve.task), V(pve.access), V(pve.auth), V(linux.auth) or V(pve.config)).
       - Without it nothing is known about what was seen, and the summary says that it is incomplete.
     type: list
     elements: dict
@@ -77,24 +80,32 @@ _value:
   contains:
     verdict:
       description:
-        - One of C(findings), C(no_findings_complete), C(no_findings_incomplete), C(nothing_seen_complete) and
-          C(nothing_seen_incomplete).
-        - Only a code that ends in C(_complete) says that nothing else happened.
+        - V(findings), V(no_findings) (no rule found anything in the records), V(no_events) (there is no record) or
+          V(blind) (nothing was seen of any source).
+        - It speaks of the records alone. What these rest on is in C(coverage.sources), and no code says that something
+          did not happen.
       type: str
     period:
       description: C(since) (null when unbounded), C(until), C(generated) and C(timezone).
       type: dict
     totals:
       description:
-        - Counts of C(events), C(tasks), C(failed), C(warnings), C(unknown) and C(running) ones.
+        - Counts of the records that were given, so C(0) is unknown where a source was not seen. C(events), C(tasks),
+          C(failed), C(warnings), C(unknown) and C(running) ones, C(refused) attempts, and C(reads), which count nowhere
+          else.
         - Guests C(destroyed), C(corrupt) lines, C(unclassified) actions, events without a time (C(undated)) and
           C(actors).
       type: dict
     coverage:
       description:
-        - C(complete), C(nodes) (the coverage rows, each with the parts C(missing)), C(gaps) (one for each node and
-          reason) and C(seen).
-        - C(seen) is the interval that was seen on every node, or null.
+        - C(complete), C(nodes) (the coverage rows, each with the parts C(missing)), C(gaps) (one for each node, source
+          and reason), C(seen) and C(sources).
+        - C(complete) speaks of the sources that were looked at.
+        - C(seen) is the interval that was seen of all rows, or null.
+        - C(sources.looked_at) has for each source C(complete), C(nodes), C(incomplete) (the nodes that were not seen
+          whole), C(from), C(until) and C(records).
+        - C(sources.not_looked_at) has for each source C(nodes) (empty when it was looked at nowhere), C(records),
+          C(shows) (what it would show) and C(look) (how to look at it).
       type: dict
     critical:
       description: What was of severity critical or high, newest first, as flat rows.
@@ -122,7 +133,13 @@ _value:
       type: list
       elements: list
     failures:
-      description: Failed actions grouped by action and reason. Reasons that differ in numbers only are one row.
+      description: Failed tasks grouped by action and reason. Reasons that differ in numbers only are one row.
+      type: list
+      elements: dict
+    refused:
+      description:
+        - Attempts that were refused, which leave no task, grouped by C(actor) (null when the source does not name it),
+          C(ip) and C(action), with C(count), C(reasons), C(objects), C(nodes), C(first) and C(last).
       type: list
       elements: dict
     root:

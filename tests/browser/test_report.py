@@ -26,10 +26,15 @@ def test_what_was_not_seen_stands_first(open_report: Open, keep: Keep) -> None:
     keep(page, "light-top")
     first = page.locator("main > section").first
     assert first.get_attribute("id") == "coverage"
-    assert "Not everything was seen" in first.inner_text()
+    assert "Not seen whole: task log" in first.inner_text()
     assert "The absence of a record there proves nothing." in first.inner_text()
-    box = first.locator("h2").bounding_box()
-    assert box["y"] < 500, "the gap is told on the first screen"
+    sizes = []
+    for place in ("h2", ".unlooked"):
+        told = first.locator(place)
+        box = told.bounding_box()
+        assert box["y"] + box["height"] < 700, "the gap and what was not looked at are told on the first screen"
+        sizes.append(told.evaluate("it => getComputedStyle(it).fontSize"))
+    assert sizes[0] == sizes[1]
 
 
 def test_search_and_selects(open_report: Open, keep: Keep) -> None:
@@ -121,8 +126,8 @@ def test_each_kind_of_report(open_report: Open, keep: Keep, name: str, sample: d
     verdict = page.inner_text(".verdict")
     if name == "empty":
         expected = {
-            "en": "Nothing was seen. That does not mean that nothing happened.",
-            "de": "Es wurde nichts gesehen.",
+            "en": "Task log: no record of the period in what was seen. Not looked at: access log, ",
+            "de": "Task-Log: im Gesehenen kein Eintrag des Zeitraums. Nicht angesehen: Zugriffs-Log, ",
         }
         assert expected[language] in verdict
 

@@ -54,12 +54,12 @@ def test_limits_and_a_name_of_its_own(ansible: Ansible, lab: Simulator) -> None:
     assert page.count("data-user=") == 10
 
 
-def test_nothing_happened_is_said_of_a_period_that_was_seen(ansible: Ansible) -> None:
+def test_no_record_is_said_of_the_source_that_was_looked_at(ansible: Ansible) -> None:
     with running_simulator(nodes=1, tasks_per_node=0) as empty:
         played = ansible.play(AUDIT, connection(empty), pve_audit_report_language="de")
     assert played.status == 0, played.output
-    assert played.report()["summary"]["verdict"] == "nothing_seen_complete"
-    assert "Im Zeitraum ist nichts geschehen, und er wurde ganz gesehen." in played.output
+    assert played.report()["summary"]["verdict"] == "no_events"
+    assert "Task-Log: im Gesehenen kein Eintrag des Zeitraums. Nicht angesehen: Zugriffs-Log, " in played.output
 
 
 def test_a_wrong_choice_is_told_before_anything_is_fetched(ansible: Ansible) -> None:

@@ -27,9 +27,12 @@ from ansible_collections.pve.audit.plugins.module_utils._model.severity import (
 )
 from ansible_collections.pve.audit.plugins.module_utils._model.time import to_epoch, zone
 from ansible_collections.pve.audit.plugins.plugin_utils._report.coverage import summarise_coverage
+from ansible_collections.pve.audit.plugins.plugin_utils._report.refused import Key, add_refused, refused_rows
 from ansible_collections.pve.audit.plugins.plugin_utils._report.timeline import build_timeline
 
 ROOT = "root@pam"
+TASKS = "pve.task"
+READS = frozenset({"api.read", "gui.read"})
 _NUMBER = re.compile(r"\d+")
 _EMPTY: Mapping[str, Any] = {}
 
@@ -53,11 +56,13 @@ class _Tally:
 
     tz: tzinfo
     totals: Counter[str] = field(default_factory=Counter)
+    records: Counter[str] = field(default_factory=Counter)
     actors: dict[str, _Actor] = field(default_factory=dict)
     actions: dict[str, Counter[str]] = field(default_factory=dict)
     slots: Counter[tuple[int, int]] = field(default_factory=Counter)
     slot_of: dict[str, tuple[int, int]] = field(default_factory=dict)
     failures: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    refused: dict[Key, dict[str, Any]] = field(default_factory=dict)
     high_severity: list[dict[str, Any]] = field(default_factory=list)
     interest: list[tuple[int, str, str, str]] = field(default_factory=list)
 
@@ -79,8 +84,8 @@ def summarise(
     Hours and weekdays are those of the IANA time zone `timezone`; weekday 0 is Monday.
 
     Returns a mapping with `verdict`, `period`, `totals`, `coverage`, `critical`, `by_actor`, `by_action`,
-    `by_hour`, `by_weekday`, `matrix`, `failures`, `root`, `findings`, `timeline` and `upids_of_interest`; RETURN of
-    the filter `summary` describes each.
+    `by_hour`, `by_weekday`, `matrix`, `failures`, `refused`, `root`, `findings`, `timeline` and
+    `upids_of_interest`; RETURN of the filter `summary` describes each.
     Raises InputError for a time or time zone that cannot be read.
     """
     tally = _Tally(zone(timezone))
@@ -89,9 +94,9 @@ def summarise(
     ordered = sort_findings(findings)
     end = until if until is not None else now
     limits = (None if since is None else to_epoch(since), to_epoch(end))
-    covered = summarise_coverage(coverage, *limits)
+    covered = summarise_coverage(coverage, tally.records, *limits)
     return {
-        "verdict": _verdict(tally.totals["events"], len(ordered), covered["complete"]),
+        "verdict": _verdict(tally.totals["events"], len(ordered), all(entry.nothing for entry in coverage)),
         "period": {"since": since, "until": end, "generated": now, "timezone": timezone},
         "coverage": covered,
         "findings": _count_findings(ordered),
@@ -114,6 +119,7 @@ def _tables(tally: _Tally) -> dict[str, Any]:
         "by_weekday": [sum(day) for day in matrix],
         "matrix": matrix,
         "failures": sorted(tally.failures.values(), key=lambda row: (-row["count"], row["action"], row["reason"])),
+        "refused": refused_rows(tally.refused),
         "root": _root(tally, named),
     }
 
@@ -127,6 +133,10 @@ def _count(tally: _Tally, event: Event) -> None:
     head = _part(event, "event")
     event_id = str(head.get("id", ""))
     tally.totals["events"] += 1
+    tally.records[str(head.get("dataset"))] += 1
+    if head.get("action") in READS and head.get("outcome") != "failure":
+        tally.totals["reads"] += 1
+        return
     time = event.get("@timestamp")
     if isinstance(time, str):
         tally.slots[_slot(tally, event, time)] += 1
@@ -155,8 +165,9 @@ def _count_action(tally: _Tally, event: Event, head: Mapping[str, Any], time: st
     action, outcome = str(head.get("action", "other")), str(head.get("outcome", "unknown"))
     severity = str(pve.get("severity", "info"))
     node = _part(event, "host").get("name")
-    tally.totals["tasks"] += head.get("dataset") == "pve.task"
-    _count_totals(tally.totals, action, outcome, pve.get("state"))
+    is_task = head.get("dataset") == TASKS
+    tally.totals["tasks"] += is_task
+    _count_totals(tally.totals, action, outcome, pve.get("state"), is_task)
     counts = tally.actions.get(action)
     if counts is None:
         counts = tally.actions[action] = Counter()
@@ -164,8 +175,10 @@ def _count_action(tally: _Tally, event: Event, head: Mapping[str, Any], time: st
         counts[key] += 1
     if user is not None:
         _count_actor(tally, str(user), action, outcome, severity, node, time)
-    if outcome == "failure":
+    if outcome == "failure" and is_task:
         _count_failure(tally, event, action, node, time)
+    elif outcome == "failure":
+        add_refused(tally.refused, event, action, _reason(event), time)
     high_severity = severity in HIGH_SEVERITIES or is_critical(action)
     if high_severity:
         tally.high_severity.append(_row(event, head, pve, action, outcome, severity))
@@ -174,8 +187,8 @@ def _count_action(tally: _Tally, event: Event, head: Mapping[str, Any], time: st
         tally.interest.append((rank, time, event_id, pve["upid"]))
 
 
-def _count_totals(totals: Counter[str], action: str, outcome: str, state: object) -> None:
-    totals["failed"] += outcome == "failure"
+def _count_totals(totals: Counter[str], action: str, outcome: str, state: object, is_task: bool) -> None:
+    totals["failed" if is_task else "refused"] += outcome == "failure"
     totals["warnings"] += state == "warning"
     totals["running"] += state == "running"
     totals["unknown"] += outcome == "unknown" and state != "running"
@@ -256,6 +269,7 @@ def _totals(tally: _Tally) -> dict[str, int]:
         "events",
         "tasks",
         "failed",
+        "refused",
         "warnings",
         "unknown",
         "running",
@@ -263,6 +277,7 @@ def _totals(tally: _Tally) -> dict[str, int]:
         "corrupt",
         "unclassified",
         "undated",
+        "reads",
     )
     totals = {name: tally.totals[name] for name in names}
     totals["actors"] = len(tally.actors)
@@ -317,11 +332,13 @@ def _count_findings(findings: Sequence[Finding]) -> dict[str, Any]:
     }
 
 
-def _verdict(events: int, findings: int, complete: bool) -> str:
-    """One of five codes. 'Nothing' is only said of what was seen, and the code tells whether that was everything."""
+def _verdict(events: int, findings: int, blind: bool) -> str:
+    """One of four codes. None says that something did not happen: `coverage.sources` says what they rest on."""
     if findings:
         return "findings"
-    return f"{'no_findings' if events else 'nothing_seen'}_{'complete' if complete else 'incomplete'}"
+    if events:
+        return "no_findings"
+    return "blind" if blind else "no_events"
 
 
 def _span(tally: _Tally) -> tuple[str, str] | None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import re
 from pathlib import Path
@@ -16,21 +17,23 @@ import yaml
 
 from ansible_collections.pve.audit.plugins.module_utils._classify.action import ACTIONS
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.findings import RULES as IDENTITY_RULES
-from ansible_collections.pve.audit.plugins.module_utils._model.coverage import REASON_CODES, UNEXPLAINED
+from ansible_collections.pve.audit.plugins.module_utils._model.coverage import (
+    REASON_CODES,
+    SOURCES_OF_EVIDENCE,
+    UNEXPLAINED,
+)
 from ansible_collections.pve.audit.plugins.module_utils._model.event import field_getter
 from ansible_collections.pve.audit.plugins.module_utils._model.severity import FINDING_SEVERITIES
-from ansible_collections.pve.audit.plugins.plugin_utils._report.coverage import NO_COVERAGE
+from ansible_collections.pve.audit.plugins.plugin_utils._report.coverage import (
+    NO_COVERAGE,
+    NOT_LOOKED_AT,
+    PART_OF_PERIOD,
+)
 from tests.report_sample import HOSTILE, build, render
 
 ROOT = Path(__file__).resolve().parents[3]
 ROLE = ROOT / "roles" / "audit_report"
-VERDICTS = {
-    "findings",
-    "no_findings_complete",
-    "no_findings_incomplete",
-    "nothing_seen_complete",
-    "nothing_seen_incomplete",
-}
+VERDICTS = {"findings", "no_findings", "no_events", "blind"}
 
 
 def load(name: str) -> Any:
@@ -44,9 +47,13 @@ def words(language: str) -> dict[str, Any]:
     return text
 
 
+# What English takes from the tables of the code.
+FROM_TABLES = (".rules", ".remedies", ".identity_rules", ".sources")
+
+
 def keys(value: Any, path: str = "") -> set[str]:
-    """All paths of a nested mapping, except those below rules and remedies, which English takes from the rules."""
-    if not isinstance(value, dict) or path in (".rules", ".remedies", ".identity_rules"):
+    """All paths of a nested mapping, except those below FROM_TABLES."""
+    if not isinstance(value, dict) or path in FROM_TABLES:
         return {path}
     return {deeper for key, item in value.items() for deeper in keys(item, f"{path}.{key}")}
 
@@ -62,8 +69,17 @@ def test_both_languages_have_the_same_words() -> None:
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_every_code_has_a_word(language: str) -> None:
     text = words(language)
+    assert {name: set(source) for name, source in text["sources"].items()} == dict.fromkeys(
+        SOURCES_OF_EVIDENCE, {"name"} if language == "en" else {"name", "shows", "look"}
+    )
     assert set(text["verdicts"]) == VERDICTS
-    assert set(text["reasons"]) == {*REASON_CODES, UNEXPLAINED["code"], NO_COVERAGE["code"]}
+    assert set(text["reasons"]) == {
+        *REASON_CODES,
+        UNEXPLAINED["code"],
+        NO_COVERAGE["code"],
+        NOT_LOOKED_AT,
+        PART_OF_PERIOD,
+    }
     assert tuple(text["severities"]) == FINDING_SEVERITIES
     assert {"ok", "warning", "error", "unknown", "running", "success", "failure"} == set(text["states"])
     assert set(text["event_names"]) == {*ACTIONS, "other"}
@@ -112,7 +128,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_files_are_for_the_owner_and_the_group(report: Path) -> None:
     names = sorted(path.name for path in report.parent.glob("pve-audit-report*"))
-    assert names == [f"pve-audit-report{end}" for end in ("-findings.csv", ".csv", ".html", ".json", ".md")]
+    assert names == [
+        f"pve-audit-report{end}" for end in ("-coverage.csv", "-findings.csv", ".csv", ".html", ".json", ".md")
+    ]
     assert {path.stat().st_mode & 0o777 for path in report.parent.glob("pve-audit-report*")} == {0o640}
 
 
@@ -141,7 +159,12 @@ def test_html_says_loudly_what_it_leaves_out(report: Path) -> None:
 
 def test_html_tells_the_gap_before_anything_else(report: Path) -> None:
     main = report.with_suffix(".html").read_text(encoding="utf-8").split("<main>")[1]
-    assert main.index("Not everything was seen") < main.index('id="overview"') < main.index('id="findings"')
+    assert (
+        main.index("Not seen whole: task log (pve3, pve4)")
+        < main.index("Not looked at: access log")
+        < main.index('id="overview"')
+        < main.index('id="findings"')
+    )
 
 
 def test_json_holds_everything(report: Path) -> None:
@@ -169,7 +192,11 @@ def test_markdown_shows_hostile_text_only(report: Path) -> None:
     assert "<b>" not in text
     assert "](javascript" not in text
     assert "{ 7\\*7 \\}" in text
-    assert text.index("Not everything was seen") < text.index("## Findings")
+    assert (
+        text.index("## Not seen whole: task log")
+        < text.index("## Not looked at: access log")
+        < text.index("## Findings")
+    )
     widths = {
         line.count(" | ")
         for line in text.split("## Grave actions")[1].split("##")[0].splitlines()
@@ -192,7 +219,7 @@ def test_who_is_who_and_the_controls_are_told(report: Path) -> None:
 
 # Format, chapter, heading of the column, and what one of its cells shows.
 SHOWN = [
-    ("html", "coverage", "Oldest record", "2026-11-18 10:30:00 +01:00"),
+    ("html", "coverage", "What it would show", "every change that leaves no task"),
     ("html", "findings", "Action", "Guest destroyed"),
     ("html", "identity", "What is wrong", "Permission of a user instead of a group"),
     ("html", "critical", "Severity", "Critical"),
@@ -201,20 +228,21 @@ SHOWN = [
     ("html", "actions", "Failures", "2"),
     ("html", "events", "Status", "Running"),
     ("html", "compliance", "ISO/IEC 27001:2022 A", "8.15"),
-    ("md", "Not everything was seen", "Why not more", "The node is offline."),
+    ("md", "Not looked at", "Why not more", "The node is offline."),
     ("md", "Grave actions", "Status", "OK"),
-    ("md", "Failures and their reasons", "Last", "2026-11-2"),
+    ("md", "Failed tasks and their reasons", "Last", "2026-11-2"),
     ("md", "Who did how much", "Share", " %"),
     ("md", "Controls", "GDPR article", "32"),
     ("csv", "events", "status", "RUNNING"),
     ("csv", "findings", "rule", "mass-guest-deletion"),
+    ("csv", "coverage", "state", "not_looked_at"),
 ]
 
 
 def cells_of(report: Path, kind: str, chapter: str, heading: str) -> list[str]:
     """The texts below a heading."""
     if kind == "csv":
-        name = {"events": ".csv", "findings": "-findings.csv"}[chapter]
+        name = {"events": ".csv"}.get(chapter, f"-{chapter}.csv")
         with report.with_name(report.name + name).open(encoding="utf-8", newline="") as lines:
             return [row[heading] for row in csv.DictReader(lines)]
     text = report.with_suffix(f".{kind}").read_text(encoding="utf-8")
@@ -235,6 +263,82 @@ def cells_of(report: Path, kind: str, chapter: str, heading: str) -> list[str]:
 @pytest.mark.parametrize(("kind", "chapter", "heading", "shown"), SHOWN)
 def test_a_column_shows_what_it_is_for(report: Path, kind: str, chapter: str, heading: str, shown: str) -> None:
     assert any(shown in cell for cell in cells_of(report, kind, chapter, heading))
+
+
+# Sentences that speak of what is not there, or of all that was seen.
+BOUNDED = ("head_whole", "head_part", "critical_none", "failures_none", "refused_none", "events_none", "refused_blind")
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_a_sentence_about_nothing_names_its_sources(language: str) -> None:
+    text = words(language)
+    sentences = [*(text[name] for name in BOUNDED), *text["verdicts"].values()]
+    assert [sentence for sentence in sentences if "%(sources)s" not in sentence] == []
+    told = {key for key in text if key.endswith("_none") and "%(sources)s" not in text[key]}
+    assert told == {"records_none", "logs_none", "identity_none"}, "what is no statement about a source of evidence"
+
+
+# The sample, then the codes: sources that were looked at, those that were not with their nodes, the verdict, counts,
+# and what else stands in the page and the text.
+SITUATIONS: dict[str, tuple[dict[str, Any], list[str], list[tuple[str, str]], str, dict[str, str], list[str]]] = {
+    "empty": (
+        {"complete": True, "empty": True},
+        ["pve.task"],
+        [("pve.access", ""), ("pve.auth", ""), ("linux.auth", ""), ("pve.config", "")],
+        "no_events",
+        {"tasks": "0", "refused": "unknown"},
+        [],
+    ),
+    "blind": (
+        {"blind": True},
+        ["pve.task"],
+        [("pve.access", ""), ("pve.auth", ""), ("linux.auth", ""), ("pve.config", "")],
+        "blind",
+        {"tasks": "unknown", "refused": "unknown"},
+        [],
+    ),
+    "refused": (
+        {"refused": True},
+        ["pve.task", "pve.access"],
+        [("pve.access", "pve2, pve3"), ("pve.auth", ""), ("linux.auth", ""), ("pve.config", "")],
+        "no_findings",
+        {"tasks": "0", "refused": "at_least 2"},
+        ["mallory@pve", "192.0.2.66", "HTTP 403"],
+    ),
+}
+
+
+def plain(kind: str, text: str) -> str:
+    """The words of an output, without its markup."""
+    if kind == "html":
+        return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", text)))
+    return html.unescape(text.replace("\\", "")) if kind == "md" else text
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_a_statement_names_what_it_rests_on_and_what_was_not_looked_at(
+    tmp_path: Path, situation: str, language: str
+) -> None:
+    sample, looked, unlooked, verdict, counts, told = SITUATIONS[situation]
+    text = words(language)
+    done = render(tmp_path, build(**sample), pve_audit_report_language=language)
+    assert done.returncode == 0, done.stdout
+    outputs = {kind: (tmp_path / f"pve-audit-report.{kind}").read_text(encoding="utf-8") for kind in ("html", "md")}
+    outputs |= {"console": done.stdout.split("CUSTOM STATS")[0], "stats": done.stdout.split("CUSTOM STATS")[1]}
+    outputs["json"] = "\n".join(json.loads((tmp_path / "pve-audit-report.json").read_text())["statement"])
+    names = [text["sources"][source]["name"] for source in looked]
+    others = [f"{text['sources'][source]['name']}{f' ({nodes})' if nodes else ''}" for source, nodes in unlooked]
+    said = text["verdicts"][verdict] % {"sources": ", ".join(names), "count": 0}
+    beside = text["not_looked_at"] % {"sources": ", ".join(others)}
+    for kind, output in outputs.items():
+        assert f"{said[:1].upper()}{said[1:]} {beside}." in plain(kind, output), kind
+    assert [(kind, word) for kind in ("html", "md") for word in told if word not in plain(kind, outputs[kind])] == []
+    for name, count in counts.items():
+        word, _blank, number = count.partition(" ")
+        shown = text[word] % {"count": number} if word in text else count
+        assert f"- {text['tiles'][name]}: {shown}\n" in outputs["md"]
+        assert f"{shown} {text['tiles'][name]}" in plain("html", outputs["html"].replace('<span class="l">', " "))
 
 
 def test_hostile_sample_is_hostile() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage
+from ansible_collections.pve.audit.plugins.module_utils._model.coverage import SOURCES_OF_EVIDENCE, Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.finding import Finding
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339, to_epoch
@@ -26,6 +26,19 @@ OFFLINE = Coverage("pve2", reasons=[{"code": "node_offline", "message": "the nod
 def part(code: str, since: str = SINCE) -> Coverage:
     """A node that was seen from `since` on, with a doubt."""
     return replace(WHOLE, start=to_epoch(since), reasons=[{"code": code, "message": "m"}])
+
+
+def seen(source: str, node: str = "pve1") -> Coverage:
+    """A source that was seen whole on a node."""
+    return replace(WHOLE, node=node, source=source)
+
+
+def call(number: int, user: str | None = "mallory@pve", ip: str = "192.0.2.9", **more: Any) -> dict[str, Any]:
+    """A call of the access log, refused unless `more` says otherwise."""
+    result = event(number, user=user, **{"outcome": "failure", "action": "access.user.modify", **more})
+    result["event"] |= {"id": f"access:{number}", "dataset": "pve.access"}
+    del result["pve"]["upid"], result["pve"]["status"]
+    return {**result, "source": {"ip": ip}, "http": {"response": {"status_code": 403}}}
 
 
 def event(
@@ -76,11 +89,12 @@ def summary(
 
 
 VERDICTS = [
-    ([], [], [WHOLE], "nothing_seen_complete"),
-    ([], [], [WHOLE, OFFLINE], "nothing_seen_incomplete"),
-    ([], [], [], "nothing_seen_incomplete"),
-    ([event()], [], [WHOLE], "no_findings_complete"),
-    ([event()], [], [OFFLINE], "no_findings_incomplete"),
+    ([], [], [WHOLE], "no_events"),
+    ([], [], [WHOLE, OFFLINE], "no_events"),
+    ([], [], [OFFLINE], "blind"),
+    ([], [], [], "blind"),
+    ([event()], [], [WHOLE], "no_findings"),
+    ([event()], [], [OFFLINE], "no_findings"),
     ([event()], [finding()], [WHOLE], "findings"),
     ([event()], [finding()], [OFFLINE], "findings"),
 ]
@@ -108,6 +122,13 @@ COVERAGES = [
         [("pve1", "corrupt_records", [])],
         {"from": SINCE, "until": UNTIL},
     ),
+    (
+        "complete by its own word",
+        [replace(WHOLE, end=to_epoch("2026-11-19T00:00:00Z"))],
+        False,
+        [("pve1", "part_of_period", [("2026-11-19T00:00:00Z", UNTIL)])],
+        {"from": SINCE, "until": "2026-11-19T00:00:00Z"},
+    ),
     ("none at all", [], False, [(None, "no_coverage", [(SINCE, UNTIL)])], None),
 ]
 
@@ -120,6 +141,84 @@ def test_coverage(name: str, rows: Any, complete: bool, gaps: Any, seen: Any) ->
         (gap["node"], gap["code"], [(p["from"], p["until"]) for p in gap["missing"]]) for gap in found["gaps"]
     ] == gaps
     assert found["seen"] == seen
+
+
+OTHERS = ["pve.access", "pve.auth", "linux.auth", "pve.config"]
+# Coverage, events, then source, complete, its nodes, those not seen whole, records; and what was not looked at.
+SOURCES: list[tuple[str, list[Coverage], list[Any], list[Any], list[Any]]] = [
+    ("none", [], [event()], [], [(name, [], int(name == "pve.task")) for name in ("pve.task", *OTHERS)]),
+    ("task log", [WHOLE], [], [("pve.task", True, ["pve1"], [], 0)], [(name, [], 0) for name in OTHERS]),
+    (
+        "task log with a gap",
+        [WHOLE, OFFLINE],
+        [event()],
+        [("pve.task", False, ["pve1", "pve2"], ["pve2"], 1)],
+        [(name, [], 0) for name in OTHERS],
+    ),
+    (
+        "access log of one node",
+        [WHOLE, seen("pve.task", "pve2"), seen("pve.access")],
+        [event(), call(2)],
+        [("pve.task", True, ["pve1", "pve2"], [], 1), ("pve.access", False, ["pve1"], [], 1)],
+        [("pve.access", ["pve2"], 1), *((name, [], 0) for name in OTHERS[1:])],
+    ),
+    (
+        "access log without coverage",
+        [WHOLE],
+        [call(2)],
+        [("pve.task", True, ["pve1"], [], 0)],
+        [("pve.access", [], 1), *((name, [], 0) for name in OTHERS[1:])],
+    ),
+    (
+        "all",
+        [seen(name) for name in SOURCES_OF_EVIDENCE],
+        [],
+        [(name, True, ["pve1"], [], 0) for name in SOURCES_OF_EVIDENCE],
+        [],
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "rows", "events", "looked", "unlooked"), SOURCES, ids=[row[0] for row in SOURCES])
+def test_a_source_was_looked_at_where_a_row_says_so(
+    name: str, rows: Any, events: Any, looked: Any, unlooked: Any
+) -> None:
+    covered = summary(events, coverage=rows)["coverage"]
+    sources = covered["sources"]
+    keys = ("source", "complete", "nodes", "incomplete", "records")
+    assert [tuple(row[key] for key in keys) for row in sources["looked_at"]] == looked
+    assert [(row["source"], row["nodes"], row["records"]) for row in sources["not_looked_at"]] == unlooked
+    assert all(row["shows"] and row["look"] for row in sources["not_looked_at"])
+    assert covered["complete"] is (bool(looked) and all(row[1] for row in looked))
+    gaps = [(gap["source"], gap["node"]) for gap in covered["gaps"] if gap["code"] == "not_looked_at"]
+    assert gaps == [(source, node) for source, nodes, _records in unlooked for node in nodes]
+
+
+def test_a_source_is_seen_from_the_last_begin_to_the_first_end() -> None:
+    rows = [WHOLE, replace(part("ring_turned", "2026-11-18T00:00:00Z"), node="pve2")]
+    [row] = summary([], coverage=rows)["coverage"]["sources"]["looked_at"]
+    assert (row["from"], row["until"]) == ("2026-11-18T00:00:00Z", UNTIL)
+
+
+def test_refused_attempts_are_told_by_who_from_where_and_what() -> None:
+    events = [call(1), call(2), call(3, ip="192.0.2.10"), call(4, user=None, action="access.authenticate")]
+    model = summary([*events, event(5, outcome="failure", status="no space")])
+    assert [(row["count"], row["actor"], row["ip"], row["action"], row["reasons"]) for row in model["refused"]] == [
+        (2, "mallory@pve", "192.0.2.9", "access.user.modify", ["HTTP 403"]),
+        (1, None, "192.0.2.9", "access.authenticate", ["HTTP 403"]),
+        (1, "mallory@pve", "192.0.2.10", "access.user.modify", ["HTTP 403"]),
+    ]
+    assert (model["totals"]["refused"], model["totals"]["failed"]) == (4, 1)
+    assert [row["reason"] for row in model["failures"]] == ["no space"]
+    assert ("mallory@pve", 3, 3) in [(row["actor"], row["events"], row["failures"]) for row in model["by_actor"]]
+
+
+def test_calls_that_only_read_are_counted_and_no_activity() -> None:
+    reads = [call(1, outcome="success", action="api.read"), call(2, outcome="failure", action="api.read")]
+    model = summary(reads)
+    assert (model["totals"]["reads"], model["totals"]["events"]) == (1, 2)
+    assert [row["events"] for row in model["by_actor"]] == [1]
+    assert model["coverage"]["sources"]["not_looked_at"][0]["records"] == 2
 
 
 def test_totals_count_an_event_once_and_drop_nothing() -> None:
@@ -146,6 +245,8 @@ def test_totals_count_an_event_once_and_drop_nothing() -> None:
         "unclassified": 1,
         "undated": 1,
         "actors": 1,
+        "refused": 0,
+        "reads": 0,
     }
 
 
@@ -228,6 +329,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"timezone": "Mars/Base"}, "time zone 'Mars/Base' is unknown"),
     ({"since": "yesterday"}, "'yesterday' is not an RFC 3339 time"),
     ({"events": [event(1, at="noon")]}, "'noon' is not an RFC 3339 time"),
+    (
+        {"coverage": [WHOLE, seen("pve.acces")]},
+        "item 2 of the coverage has the source 'pve.acces': take one of",
+    ),
 ]
 
 
