@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 
@@ -28,3 +29,9 @@ def some(names: Iterable[str], limit: int = 10) -> str:
 def counted(number: int, what: str) -> str:
     """`1 user`, `2 users`."""
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """`, did you mean x?` for the known word that is most like this one, else nothing."""
+    close = difflib.get_close_matches(word, sorted(set(known)), n=1, cutoff=0.75)
+    return f", did you mean {close[0]}?" if close else ""
