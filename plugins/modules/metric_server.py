@@ -65,7 +65,7 @@ options:
     type: str
     choices: [udp, http, https]
   organization:
-    description: Organization of V(influxdb), over HTTP.
+    description: Organization of V(influxdb), over HTTP. Like the others that are over HTTP it is refused with UDP.
     type: str
   bucket:
     description: Bucket or database of V(influxdb), over HTTP.
@@ -84,13 +84,13 @@ options:
     choices: [on_create, always]
     default: on_create
   api_path_prefix:
-    description: Path before V(/api/v2) of V(influxdb), behind a reverse proxy.
+    description: Path before V(/api/v2) of V(influxdb), over HTTP, behind a reverse proxy.
     type: str
   max_body_size:
     description: Bytes in one request to V(influxdb).
     type: int
   verify_certificate:
-    description: Whether the certificate of V(influxdb) must be valid.
+    description: Whether the certificate of V(influxdb) must be valid, over HTTP.
     type: bool
   otel_protocol:
     description: Protocol of V(opentelemetry).

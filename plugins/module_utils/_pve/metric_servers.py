@@ -63,6 +63,8 @@ DEFAULTS: dict[str, Record] = {
 }
 _ENCODED = ("otel_headers", "otel_resource_attributes")
 _SECRET = "otel_headers"
+# What InfluxDB gets over HTTP only: with UDP Proxmox VE keeps it and never uses it. [PVE::Status::InfluxDB]
+_HTTP_ONLY = ("token", "organization", "bucket", "api_path_prefix", "verify_certificate")
 
 
 def _api_name(option: str) -> str:
@@ -160,7 +162,17 @@ def plan_server(current: Record, params: Mapping[str, Any]) -> Change:
     if kind not in DEFAULTS:
         raise InputError(f"type is missing: the metric server {params['id']} does not exist yet")
     wanted = wanted_options(params, kind)
+    refuse([_unused(current, params, kind)])
     return _plan_update(current, wanted, params) if current else _plan_new(kind, wanted, params)
+
+
+def _unused(current: Record, params: Mapping[str, Any], kind: str) -> str | None:
+    """Options that would do nothing, as a token that is never sent."""
+    protocol = params.get("influxdbproto") or current.get("influxdbproto", "udp")
+    given = [name for name in _HTTP_ONLY if params.get(name) not in (None, "")]
+    if kind != "influxdb" or protocol != "udp" or not given:
+        return None
+    return f"{', '.join(given)} cannot be used over UDP: set influxdbproto to http or https"
 
 
 def _plan_new(kind: str, wanted: Record, params: Mapping[str, Any]) -> Change:

@@ -138,8 +138,16 @@ def test_existing_metric_server(row: Record, given: Record, put: Record | None) 
     [
         ({"type": "graphite", "server": "g"}, {"type": "graphite", "server": "g", "port": 2003}),
         (
-            {"type": "influxdb", "server": "i", "port": 1, "token": "S3CRET", "enabled": False, "bucket": ""},
-            {"type": "influxdb", "server": "i", "port": 1, "token": "S3CRET", "disable": 1},
+            {
+                "type": "influxdb",
+                "server": "i",
+                "port": 1,
+                "influxdbproto": "http",
+                "token": "S3CRET",
+                "enabled": False,
+                "bucket": "",
+            },
+            {"type": "influxdb", "server": "i", "port": 1, "influxdbproto": "http", "token": "S3CRET", "disable": 1},
         ),
         (
             {"type": "opentelemetry", "server": "o", "otel_protocol": "http", "otel_headers": {"A": "S3CRET"}},
@@ -173,6 +181,8 @@ def test_new_metric_server(given: Record, post: Record) -> None:
         (GRAPHITE, {"bucket": "b"}, "bucket cannot be used with a metric server of type graphite"),
         (GRAPHITE, {"token": "t"}, "token cannot be used with a metric server of type graphite"),
         (INFLUX, {"server": ""}, "cannot be cleared"),
+        (INFLUX, {"influxdbproto": "udp", "token": "t", "bucket": "b"}, "token, bucket cannot be used over UDP"),
+        (None, {"type": "influxdb", "server": "i", "port": 1, "token": "t"}, "set influxdbproto to http or https"),
         (GRAPHITE, {"port": 0}, "port is 0: Proxmox VE takes 1 to 65535"),
         (GRAPHITE, {"mtu": 511}, "mtu is 511: Proxmox VE takes 512 to 65536"),
         (GRAPHITE, {"timeout": -1}, "timeout is -1: Proxmox VE takes at least 0"),
