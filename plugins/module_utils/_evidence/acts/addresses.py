@@ -11,17 +11,22 @@ path names with the address of the first node. A call that a node passes on alwa
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.lines import Line
 from ansible_collections.pve.audit.plugins.module_utils._model.act import NodeAddresses
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._parse.lines import client_ip
 
-# The entry node writes its line when the answer of the other node came back: in the same second or the next.
+# The entry node writes its line when the answer of the other node came back: in the same second or the next. Where the
+# address is known, clocks may differ by a little more, but then the pair proves nothing.
 LAG = 1
+_FAR = (2, -1, 3, -2)
 _ENOUGH = 2  # calls that show the address of a node
 _STAY = frozenset({401, 403})  # refused before they are passed on
 _KEPT = "/firewall"  # those of guests are not passed on
+_NO_NODE = frozenset({401, 500, 501, 595, 596})  # answers where the path may name no node at all
 _LOOPBACK = ("127.", "::1")
 
 
@@ -30,14 +35,15 @@ class Addresses:
     """What is known of addresses.
 
     `given`: address to node, as somebody said. `learned`: the same, as at least two calls show; `guessed`: as one call
-    shows. `clients`: addresses that sent what no node passes on. `complete`: somebody named the nodes' addresses.
+    shows. `clients`: users and addresses from which they sent what no node passes on. `complete`: the IP versions of
+    which an address of each node is given, when all nodes are named.
     """
 
     given: dict[str, str] = field(default_factory=dict)
     learned: dict[str, str] = field(default_factory=dict)
     guessed: dict[str, str] = field(default_factory=dict)
-    clients: set[str] = field(default_factory=set)
-    complete: bool = False
+    clients: set[tuple[str | None, str]] = field(default_factory=set)
+    complete: frozenset[int] = frozenset()
 
     def node_of(self, ip: str | None, here: str) -> str | None:
         """The node that has this address; `here` is the node whose log it stands in."""
@@ -47,31 +53,70 @@ class Addresses:
             return here
         return self.given.get(ip) or self.learned.get(ip) or self.guessed.get(ip)
 
-    def is_client(self, ip: str) -> bool:
-        """True when the address is no node's for sure."""
-        return self.complete or ip in self.clients
+    def is_client(self, user: str | None, ip: str) -> bool:
+        """True when the user was at the address for sure, and no node passed the call on."""
+        return (user, ip) in self.clients or _version(ip) in self.complete
 
 
-def see_clients(lines: Iterable[Line]) -> set[str]:
-    """The addresses that sent a call which does not name the node whose log it stands in."""
-    return {line.ip for line in lines if line.ip is not None and line.node and line.target != line.node}
+def read_nodes(value: object) -> dict[str, list[str]]:
+    """`{"pve1": "192.0.2.1"}` or `{"pve1": ["192.0.2.1", "2001:db8::1"]}` as the addresses of nodes in one form.
+
+    Raises InputError for anything else.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InputError(f"nodes must be a map of nodes and addresses such as {{'pve1': ['192.0.2.1']}}, not {value!r}")
+    return {
+        str(node): [_address(node, one) for one in ([listed] if isinstance(listed, str) else _addresses(node, listed))]
+        for node, listed in value.items()
+    }
 
 
-def learn(lines: list[Line], nodes: NodeAddresses | None) -> Addresses:
-    """What the given addresses and the lines tell, those of reads among them."""
+def _addresses(node: object, listed: object) -> list[object]:
+    if isinstance(listed, (list, tuple)) and listed:
+        return list(listed)
+    raise InputError(f"nodes: {node} needs an address or a list of addresses, not {listed!r}")
+
+
+def _address(node: object, text: object) -> str:
+    address = client_ip(text) if isinstance(text, str) else None
+    if address is None:
+        raise InputError(f"nodes: {text!r} of {node} is no IP address: give all addresses of each node, not names")
+    return address
+
+
+def see_clients(lines: Iterable[Line]) -> set[tuple[str | None, str]]:
+    """Users and addresses that sent a call which does not name the node whose log it stands in."""
+    return {(line.user, line.ip) for line in lines if line.ip is not None and line.node and line.target != line.node}
+
+
+def _version(ip: str) -> int:
+    return 6 if ":" in ip else 4
+
+
+def _complete(nodes: NodeAddresses) -> frozenset[int]:
+    versions = [frozenset(map(_version, listed)) for listed in nodes.values()]
+    return frozenset.intersection(*versions) if versions else frozenset()
+
+
+def learn(lines: list[Line], nodes: NodeAddresses | None, seen: set[str]) -> Addresses:
+    """What the given addresses and the lines tell, those of reads among them. `seen`: nodes that have events."""
     clients = see_clients(lines)
-    known = Addresses(clients=clients, complete=bool(nodes))
+    named = seen | {line.target for line in lines if line.target is not None and line.status not in _NO_NODE}
+    known = Addresses(clients=clients)
+    if nodes and named <= {*nodes, "localhost"}:
+        known.complete = _complete(nodes)
     known.given = {address: node for node, listed in (nodes or {}).items() for address in listed}
-    seen = _nodes_behind(lines)
-    for address, (nodes_seen, calls) in seen.items():
+    met = {ip for _user, ip in clients}
+    for address, (nodes_seen, calls) in _nodes_behind(lines).items():
         always = [node for node, number in nodes_seen.items() if number == calls]
         if address in known.given or len(always) != 1:
             continue
         if calls >= _ENOUGH:
             known.learned[address] = always[0]
-        elif address not in clients:
+        elif address not in met:
             known.guessed[address] = always[0]
-    known.clients -= {*known.given, *known.learned}
     return known
 
 
@@ -135,11 +180,12 @@ def pair_twins(lines: list[Line], known: Addresses) -> list[Line]:
 
 
 def _take_entry(free: dict[int, list[Line]], line: Line, known: Addresses) -> Line | None:
-    """The first line on an entry node that may have been passed on as `line`, taken out of `free`."""
-    for second in range(line.second, line.second + LAG + 1):
-        waiting = free.get(second, [])
+    """The line on an entry node that may have been passed on as `line`, the nearest one, taken out of `free`."""
+    sure = line.ip in known.given or line.ip in known.learned
+    for offset in (*range(LAG + 1), *(_FAR if sure else ())):
+        waiting = free.get(line.second + offset, [])
         for place in range(len(waiting) - 1, -1, -1):
-            if _fits(waiting[place], line) and _passed_on(waiting[place], line, known):
+            if waiting[place].ip != line.ip and _passed_on(waiting[place], line, known):
                 return waiting.pop(place)
     return None
 
@@ -157,16 +203,12 @@ def _with_target(lines: Iterable[Line]) -> Iterator[Line]:
     return (line for line in lines if line.target is not None)
 
 
-def _fits(entry: Line, line: Line) -> bool:
-    return 0 <= entry.second - line.second <= LAG and entry.ip != line.ip
-
-
 def _passed_on(entry: Line, line: Line, known: Addresses) -> bool:
     """True when the second line is the first one's, passed on. Without any knowledge of the address it is taken so."""
     node = known.node_of(line.ip, line.node)
     if node is not None:
         return node == entry.node
-    return line.ip is not None and not known.is_client(line.ip)
+    return line.ip is not None and not known.is_client(line.user, line.ip)
 
 
 def _decide(line: Line, known: Addresses) -> None:
@@ -177,9 +219,11 @@ def _decide(line: Line, known: Addresses) -> None:
         line.internal = node == line.node or line.node != line.target
         line.ip = None
         return
-    line.proven = (line.node != "" and line.node != line.target) or (line.ip is not None and known.is_client(line.ip))
+    line.proven = (line.node != "" and line.node != line.target) or (
+        line.ip is not None and known.is_client(line.user, line.ip)
+    )
     for twin in line.twins:
         if twin.ip is not None and known.node_of(twin.ip, twin.node) is None:
             line.others.append(twin.ip)
-        elif twin.ip in known.guessed:
+        elif twin.ip in known.guessed or not 0 <= line.second - twin.second <= LAG:
             line.proven = False

@@ -26,7 +26,7 @@ _ALSO: dict[str, frozenset[str]] = {
     "guest.shutdown": frozenset({"guest.stop"}),
     "storage.volume.upload": frozenset({"storage.volume.copy"}),
 }
-# Their tasks run on the node that took the call.
+# Their tasks run on the node that took the call, and their answers hold more than a UPID.
 _AT_ENTRY = frozenset({"guest.console.open", "node.console.open"})
 
 Key = tuple[str | None, str, int, int | None]
@@ -57,6 +57,7 @@ def join_calls(groups: Iterable[Group], lines: list[Line]) -> list[Line]:
         group.lines = _possible(group, index)
         if group.lines:
             waiting.append(group)
+    _eliminate(waiting)
     taken: set[int] = set()
     for group in sorted(waiting, key=lambda group: len(group.lines)):
         chosen = next((line for line in group.lines if id(line) not in taken), None)
@@ -64,6 +65,34 @@ def join_calls(groups: Iterable[Group], lines: list[Line]) -> list[Line]:
             taken.add(id(chosen))
             group.take(chosen)
     return [line for line in lines if id(line) not in taken]
+
+
+def _eliminate(groups: list[Group]) -> None:
+    """Where a task can have one call only, no other task can have it: its other calls may then be one too.
+
+    Only among tasks of the API and calls whose answer is as long as their UPIDs: each of these started one of them.
+    """
+    wanted: dict[int, list[Group]] = defaultdict(list)
+    for group in groups:
+        for line in group.lines:
+            wanted[id(line)].append(group)
+    single = [group for group in groups if len(group.lines) == 1 and _exact(group)]
+    while single:
+        group = single.pop()
+        for other in wanted.pop(id(group.lines[0]), []):
+            if other is not group and len(other.lines) > 1 and _exact(other):
+                sources = len(list(_sources(other.lines)))
+                other.lines.remove(group.lines[0])
+                other.eliminated |= len(list(_sources(other.lines))) < sources
+                if len(other.lines) == 1:
+                    single.append(other)
+
+
+def _exact(group: Group) -> bool:
+    upid = group.upid
+    if upid is None or (upid.userid == ROOT and not started_by_api(group)):
+        return False
+    return all(answers_with(line, upid.upid) for line in group.lines)
 
 
 def _keys(line: Line) -> Iterator[Key]:
@@ -88,10 +117,12 @@ def _possible(group: Group, index: dict[Key, list[Line]]) -> list[Line]:
 
 
 def _could_start(line: Line, group: Group, upid: Upid) -> bool:
-    action = group.lead["event"].get("action", "")
+    action, fits = group.lead["event"].get("action", ""), answers_with(line, upid.upid)
+    if fits is False and line.action not in _AT_ENTRY:
+        return False
     if line.action == action or action in _ALSO.get(line.action, ()):
         return True
-    return line.vmid is not None and answers_with(line, upid.upid)
+    return line.vmid is not None and fits is True
 
 
 def judge_tasks(groups: list[Group]) -> None:
@@ -103,10 +134,22 @@ def judge_tasks(groups: list[Group]) -> None:
         group.candidates = list(_sources(group.lines))
         if not group.candidates:
             _without_line(group, group.upid)
-        elif len(group.candidates) > 1:
-            group.confidence = AMBIGUOUS
-        else:
+            continue
+        if not _answered(group, group.upid):
+            group.candidates.append({"user": ROOT, "person": None, "ip": None, "channel": "cli_root"})
+        if len(group.candidates) == 1:
             group.confidence = LIKELY if _doubtful(group, group.upid, short) else CERTAIN
+        else:
+            group.confidence = AMBIGUOUS
+
+
+def _answered(group: Group, upid: Upid) -> bool:
+    """False when a command may have started the task: it is root's, no line of the journal says who wrote it, and no
+    answer is as long as its UPID for the same guest."""
+    if upid.userid != ROOT or started_by_api(group):
+        return True
+    vmid = get_field(group.lead, "pve.vmid")
+    return vmid is not None and all(line.vmid == vmid and answers_with(line, upid.upid) for line in group.lines)
 
 
 def _sources(lines: Iterable[Line]) -> Iterator[Candidate]:
@@ -133,7 +176,7 @@ def _without_line(group: Group, upid: Upid) -> None:
 
 def _doubtful(group: Group, upid: Upid, short: set[int]) -> bool:
     """True unless the log of the task's own node shows the call, and nothing else can be the client."""
-    if upid.userid == ROOT and not started_by_api(group):
+    if group.eliminated or (upid.userid == ROOT and not started_by_api(group)):
         return True
     return any(
         not line.proven or id(line) in short or line.ip is None or not _seen_on(line, upid.node) for line in group.lines

@@ -33,6 +33,7 @@ class Group:
     `lead` is the event that tells most of it, `members` are all that count as this act, the lead among them; `support`
     are lines of other acts that tell who did it. `lines` are the lines of access.log that may be its call, `line` the
     one that is taken for it. `strong` holds the ids (of Python) of events that name the act itself.
+    `renamed` is a better name of the action, `eliminated` says that other calls were ruled out by other tasks.
     """
 
     lead: Event
@@ -45,6 +46,7 @@ class Group:
     candidates: list[Candidate] = field(default_factory=list)
     confidence: str = UNKNOWN
     renamed: str | None = None
+    eliminated: bool = False
 
     def add(self, event: Event, *, strong: bool = False) -> None:
         """One more event of this act."""

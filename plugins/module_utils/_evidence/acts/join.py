@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From events of any sources to acts: what several sources saw is one act, and counts once.
 
-`unite_events` keeps events as they are and leaves one for each act, for all that counts; `join_acts` says who did it.
+`unite_events` leaves one event for each act, for all that counts; `find_groups` is also what `act.py` makes acts of.
 Both take events that are classified, as the filter `events` gives them.
 """
 
@@ -15,6 +15,7 @@ from typing import cast
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.addresses import learn, pair_twins
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.calls import join_calls, judge_call, judge_tasks
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.commands import judge_commands, read_sessions
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.doubles import part_doubles
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.groups import Gathered, Group, gather
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.lines import Line
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.logins import Trails, join_logins
@@ -28,7 +29,9 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.upid import user_
 def find_groups(events: list[Event], nodes: NodeAddresses | None = None) -> list[Group]:
     """The groups of events that are one act each. Reads, and lines that could not be read, are in none."""
     found = gather(events)
-    known = learn([*found.lines, *found.tickets, *found.reads], nodes)
+    found.others, doubles = part_doubles(found.others)
+    seen = {group.upid.node for group in found.tasks.values() if group.upid is not None}
+    known = learn([*found.lines, *found.tickets, *found.reads], nodes, seen)
     trails = _trails([*found.lines, *found.reads])
     found.tickets = pair_twins(found.tickets, known)
     lines = pair_twins(found.lines, known)
@@ -40,7 +43,17 @@ def find_groups(events: list[Event], nodes: NodeAddresses | None = None) -> list
     judge_children(groups)
     refused = [line for line in (*left, *found.reads) if line.user is None and line.status == 401]
     logins = join_logins(found.others, found.tickets, refused, trails, known)
-    return _merged(groups, logins) + _singles(found, logins)
+    groups = _merged(groups, logins) + _singles(found, logins)
+    _add_doubles(groups, doubles)
+    return groups
+
+
+def _add_doubles(groups: list[Group], doubles: list[tuple[Event, Event]]) -> None:
+    """The second form of a message belongs to the act of the first."""
+    if doubles:
+        group_of = {id(event): group for group in groups for event in group.members}
+        for first, double in doubles:
+            group_of[id(first)].add(double)
 
 
 def _call(line: Line) -> Group:

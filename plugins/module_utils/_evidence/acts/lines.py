@@ -113,8 +113,9 @@ def _size(event: Event) -> int | None:
     return int(last) if last.isascii() and last.isdigit() and len(last) < 12 else None
 
 
-def answers_with(line: Line, upid: str) -> bool:
-    """True when the answer is as long as one that holds this UPID alone."""
+def answers_with(line: Line, upid: str) -> bool | None:
+    """True when the answer is as long as one that holds this UPID alone; None when that cannot be known."""
     envelope = _ENVELOPES.get(line.path.split("/", 3)[2] if line.path.startswith("/api2/") else "")
-    text = upid.replace("\\", "\\\\").encode("utf-8", "surrogatepass")
-    return envelope is not None and line.size == len(text) + envelope
+    if envelope is None or line.size is None:
+        return None
+    return line.size == len(upid.replace("\\", "\\\\").encode("utf-8", "surrogatepass")) + envelope

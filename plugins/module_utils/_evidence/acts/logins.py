@@ -145,7 +145,7 @@ def _join_success(group: Group, good: _Queue, trails: Trails) -> None:
     chosen = seen if len(addresses) > 1 and seen else addresses
     group.candidates = [_candidate(user, ip) for ip in chosen] or [_candidate(user, None)]
     group.confidence = LIKELY if len(group.candidates) == 1 else AMBIGUOUS
-    if len(addresses) == 1 and line is not None and line.proven:
+    if len(addresses) == 1 and seen and line is not None and line.proven:
         group.confidence = CERTAIN
     ip = chosen[0] if len(chosen) == 1 else None
     time = int(event_time(group.lead) or 0)

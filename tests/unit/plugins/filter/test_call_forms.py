@@ -11,6 +11,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.pve.audit.plugins.filter.anomalies import FilterModule as Anomalies
+from ansible_collections.pve.audit.plugins.filter.attribute import FilterModule as Attribute
 from ansible_collections.pve.audit.plugins.filter.events import FilterModule as Events
 from ansible_collections.pve.audit.plugins.filter.outside_hours import FilterModule as OutsideHours
 from ansible_collections.pve.audit.plugins.filter.query import FilterModule as Query
@@ -18,7 +19,7 @@ from ansible_collections.pve.audit.plugins.filter.windows import FilterModule as
 
 FILTERS = {
     name: call
-    for module in (Anomalies, Events, OutsideHours, Query, Windows)
+    for module in (Anomalies, Attribute, Events, OutsideHours, Query, Windows)
     for name, call in module().filters().items()
 }  # fmt: skip
 RULE = {
@@ -57,6 +58,16 @@ def test_outside_hours() -> None:
     assert FILTERS["outside_hours"](events, {"spans": ["00:00-24:00"]}, timezone="Europe/Berlin") == []
 
 
+def test_attribute() -> None:
+    people = {"dario@pve": "Dario"}
+    acts = FILTERS["attribute"](destructions(2), nodes={"pve1": "192.0.2.1"}, people=people)
+    assert [(act["event"]["action"], act["person"]) for act in acts] == [
+        ("guest.destroy", "Dario"),
+        ("guest.start", "Dario"),
+        ("guest.destroy", "Dario"),
+    ]
+
+
 def test_anomalies() -> None:
     found = FILTERS["anomalies"](destructions(6))
     assert [finding["rule"] for finding in found] == ["mass-guest-deletion", "action-outside-hours"]
@@ -81,6 +92,11 @@ def test_query() -> None:
         ("anomalies", None, {}, "a list of events is needed, not NoneType"),
         ("anomalies", [], {"rules": {}}, "rules must be a list of rules"),
         ("anomalies", [], {"working_hours": 9}, "working hours must be a map"),
+        ("attribute", "text", {}, "a list of events is needed, not str"),
+        ("attribute", [], {"nodes": ["192.0.2.1"]}, "nodes must be a map of nodes and addresses"),
+        ("attribute", [], {"nodes": {"pve1": []}}, "pve1 needs an address or a list of addresses"),
+        ("attribute", [], {"nodes": {"pve1": "pve1.example.org"}}, "'pve1.example.org' of pve1 is no IP address"),
+        ("attribute", [], {"people": {"a@pve": 1}}, "people must be a map of user ids and names"),
         ("query", [], {"expression": "["}, "is not a JMESPath expression"),
         ("query", [], {"expression": None}, "query must be a JMESPath expression"),
         ("query", "x", {"expression": "abs(@)"}, "does not fit the data"),

@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Acts out of groups of events, in the shape that users get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.groups import Group
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.join import find_groups
+from ansible_collections.pve.audit.plugins.module_utils._model.act import (
+    CERTAIN,
+    LIKELY,
+    Act,
+    Candidate,
+    NodeAddresses,
+    Witness,
+)
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, get_field, unique_events
+from ansible_collections.pve.audit.plugins.module_utils._model.names import owner_of
+
+_FILES = {"pve.task": "tasks/index", "pve.access": "access.log", "pve.auth": "journal", "linux.auth": "journal"}
+_KEPT = ("upid", "object", "object_type", "vmid", "severity")
+
+
+def join_acts(
+    events: Iterable[Event], nodes: NodeAddresses | None = None, people: Mapping[str, str] | None = None
+) -> list[Act]:
+    """The acts of classified events, in order of time: who did each, from where, how sure, and which lines say so.
+
+    Reads and lines that could not be read are no acts. `people` are the names of persons by user id, or by Unix
+    account of the realm pam; a token stands for its own name only, since a program uses it.
+    """
+    groups = find_groups(unique_events(events), nodes)
+    acts = [_act(group, people or {}) for group in groups]
+    return sorted(acts, key=lambda act: (act["@timestamp"] or "", str(act["event"]["id"])))
+
+
+def _act(group: Group, people: Mapping[str, str]) -> Act:
+    lead = group.lead
+    about, facts = lead["event"], lead.get("pve", {})
+    candidates = [_with_person(one, people) for one in group.candidates]
+    sure = group.confidence in (CERTAIN, LIKELY)
+    user = get_field(lead, "user.id") or _common([one["user"] for one in candidates])
+    return {
+        "@timestamp": lead.get("@timestamp"),
+        "event": {
+            "id": about.get("id"),
+            "action": group.renamed or about.get("action"),
+            "outcome": about.get("outcome", "unknown"),
+        },
+        "user": {"id": user, "account": None if user is None else owner_of(user)},
+        "person": _common([one["person"] for one in candidates]) if sure else None,
+        "source": {"ip": _common([one["ip"] for one in candidates]) if sure else None},
+        "host": {"name": get_field(lead, "host.name")},
+        "pve": {key: facts.get(key) for key in _KEPT} | {"channel": _channel(candidates)},
+        "attribution": {
+            "confidence": group.confidence,
+            "candidates": candidates,
+            "witnesses": [_witness(event, group) for event in _evidence(group)],
+        },
+    }
+
+
+def _with_person(candidate: Candidate, people: Mapping[str, str]) -> Candidate:
+    person = people.get(candidate["user"] or "") or candidate["person"]
+    return {**candidate, "person": person}
+
+
+def _common(values: list[str | None]) -> str | None:
+    """The value that all have, else None."""
+    return values[0] if values and len(set(values)) == 1 else None
+
+
+def _channel(candidates: list[Candidate]) -> str:
+    return _common([one["channel"] for one in candidates]) or "unknown"
+
+
+def _evidence(group: Group) -> list[Event]:
+    """All lines of the act and those that tell who did it, each once."""
+    return list({id(event): event for event in (*group.members, *group.support)}.values())
+
+
+def _witness(event: Event, group: Group) -> Witness:
+    about = event["event"]
+    place = get_field(event, "pve.cursor") or about.get("id") or ""
+    return {
+        "node": get_field(event, "host.name") or "",
+        "file": _FILES.get(about.get("dataset", ""), "events"),
+        "place": place,
+        "strength": "strong" if id(event) in group.strong else "weak",
+    }
