@@ -152,7 +152,7 @@ def _find(row: dict[str, Any], acts: list[Act], known: Mapping[str, Event], used
 
 def _near(row: dict[str, Any], act: Act) -> bool:
     time = event_time(act) or 0.0
-    return row["t_start"] // 1000 <= time <= row["t_end"] / 1000 + 1
+    return bool(row["t_start"] // 1000 <= time <= row["t_end"] / 1000 + 1)
 
 
 def _words(event: Event | None) -> tuple[Any, Any] | None:
