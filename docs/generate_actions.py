@@ -13,12 +13,13 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "actions.md"
 sys.path.insert(0, str(ROOT / ".build" / "collections"))
 
-from ansible_collections.pve.audit.plugins.module_utils._classify import action, api, tasks  # noqa: E402
+from ansible_collections.pve.audit.plugins.module_utils._classify import action, api, catalogue, tasks  # noqa: E402
 
 HEAD = """\
 # Actions
 
-Every action that `pve.audit` knows: what a task type of the task log and what an API call of `access.log` mean.
+Every action that `pve.audit` knows: what a task type of the task log, an API call of `access.log` and a line of
+the journal mean.
 `event.action` of an event is one of these names; what is not in the list is `other` and is still reported.
 This page is generated from the catalogue (`python docs/generate_actions.py`); change it there.
 
@@ -40,12 +41,13 @@ Both sides of one act have one name, with these exceptions, where PVE's own trac
 - A migration to another cluster (`guest.migrate_to_other_cluster`) runs as the task of an ordinary one
   (`qmigrate`, `vzmigrate`: `guest.migrate`).
 - A bulk action (`POST /cluster/bulk-action/guest/...`, Proxmox VE 9.1 and newer) is one task with an empty id; its text
-  names the guests. Each of them then has a task of its own, and a call that comes from `127.0.0.1`.
+  names the guests. What it does to one of them is a task of its own, with a call that comes from `127.0.0.1`.
 - The HA manager moves, starts and stops its guests as `root@pam`, also when it balances the load by itself (9.2):
   such a task has no call at all. The journal names `pve-ha-lrm` as the program that started it.
 - `PUT /access/users/{{userid}}/token/{{tokenid}}` may also have given the token a new secret (9.2): that stands in the
   body.
 - `qm enroll-efi-keys` leaves neither a task nor a call; where it ran with sudo, the journal has that line.
+- A line `update VM` of the journal is what its call is, `guest.config.modify` or `guest.disk.resize`.
 - A call that the guest agent carries out (`.../agent/shutdown`) leaves no task.
 - `POST /nodes/{{node}}/status` reboots or shuts down: the body decides, so the name holds both.
 - `POST /access/ticket` is a login or the renewal of a ticket, which look alike.
@@ -55,7 +57,7 @@ WHOSE = {"srvreload": "`networking`", "srvrestart": "all Ceph daemons of a kind"
 AREA = """
 ## {area}
 
-| action | object | severity | category | weekly list | task types | API calls |
+| action | object | severity | category | weekly list | task types | API calls and others |
 |---|---|---|---|---|---|---|
 """
 
@@ -78,6 +80,8 @@ def sources() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
         calls[name].append(f"`{method} {path}` (older releases)")
     for task_type, (_pattern, name) in tasks.BY_ID.items():
         types[name].append(f"`{task_type}` of {WHOSE[task_type]}")
+    for name, *_ in catalogue.JOURNAL:
+        calls[name].append("lines of the journal")
     calls["api.read"].append("every other GET below `/api2`")
     calls["gui.read"].append("every other GET")
     return types, calls

@@ -87,6 +87,7 @@ _OBJECT_KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("id",),
     ),
     "service": (("service",),),
+    "session": (),
     "snapshot": (("vmid", "snapname"), ("vmid",)),
     "storage": (("storage",),),
     "task": (("upid",),),

@@ -5,7 +5,8 @@
 """The names: every action this collection knows, once, with what it acts on, how grave it is, and its ECS category.
 
 Data only. A row is ``(name, object_type, severity, category)``; the rule for the severity stands in ``action.py``.
-Task types (``tasks.py``) and API calls (``api_*.py``) refer to these names, so one act cannot have two severities.
+Task types (``tasks.py``), API calls (``api_*.py``) and the journal's messages refer to these names, so one act cannot
+have two severities.
 """
 
 from __future__ import annotations
@@ -226,9 +227,29 @@ STORAGE: tuple[Row, ...] = (
     ("storage.volume.upload", "volume", "medium", "file"),
 )
 
+JOURNAL: tuple[Row, ...] = (
+    ("access.authenticate", "user", "info", "authentication"),
+    ("logging.journal.damaged", "service", "high", "host"),
+    ("logging.journal.removed", "service", "medium", "host"),
+    ("logging.messages.lost", "service", "high", "host"),
+    ("logging.started", "service", "info", "host"),
+    ("logging.stopped", "service", "medium", "host"),
+    *_changes("node.account", "user", _GRANTS, "iam"),
+    *_changes("node.group", "group", _GRANTS, "iam"),
+    ("node.password.modify", "user", "critical", "iam"),
+    ("session.console.login", "session", "medium", "session"),
+    ("session.open", "session", "info", "session"),
+    ("session.ssh.close", "session", "info", "session"),
+    ("session.ssh.open", "session", "low", "session"),
+    ("session.sudo.command", "session", "medium", "process"),
+    ("session.task.end", "task", "info", "process"),
+    ("session.task.start", "task", "info", "process"),
+)
+"""What no task and no call means: the parser of messages names these itself."""
+
 READS: tuple[Row, ...] = (
     ("api.read", "other", "info", "web"),
     ("gui.read", "other", "info", "web"),
 )
 
-ROWS: tuple[Row, ...] = (*ACCESS, *CLUSTER, *NETWORK, *CEPH, *GUEST, *NODE, *STORAGE, *READS)
+ROWS: tuple[Row, ...] = (*ACCESS, *CLUSTER, *NETWORK, *CEPH, *GUEST, *NODE, *STORAGE, *JOURNAL, *READS)

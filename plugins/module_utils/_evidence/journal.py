@@ -21,31 +21,6 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.journal import (
     parse_journal_record,
 )
 
-# The parser of messages names the actions itself. Category, object type and severity of those that the catalogue does
-# not hold, because no task and no call means them.
-_ACTIONS = {
-    "access.authenticate": ("authentication", "user", "info"),
-    "session.ssh.open": ("session", "session", "low"),
-    "session.ssh.close": ("session", "session", "info"),
-    "session.task.start": ("process", "task", "info"),
-    "session.task.end": ("process", "task", "info"),
-    "session.open": ("session", "session", "info"),
-    "session.console.login": ("session", "session", "medium"),
-    "session.sudo.command": ("process", "session", "medium"),
-    "node.account.create": ("iam", "user", "critical"),
-    "node.account.modify": ("iam", "user", "critical"),
-    "node.account.delete": ("iam", "user", "critical"),
-    "node.password.modify": ("iam", "user", "critical"),
-    "node.group.create": ("iam", "group", "critical"),
-    "node.group.modify": ("iam", "group", "critical"),
-    "node.group.delete": ("iam", "group", "critical"),
-    "logging.messages.lost": ("host", "service", "high"),
-    "logging.journal.damaged": ("host", "service", "high"),
-    "logging.journal.removed": ("host", "service", "medium"),
-    "logging.stopped": ("host", "service", "medium"),
-    "logging.started": ("host", "service", "info"),
-}
-
 
 def _parse(item: Item, context: Context) -> Event | None:
     if isinstance(item, str):
@@ -54,11 +29,7 @@ def _parse(item: Item, context: Context) -> Event | None:
 
 
 def _classify(event: Event) -> None:
-    about, facts = event["event"], event["pve"]
-    name = about.get("action", "")
-    if (known := _ACTIONS.get(name)) is not None:
-        about["category"], facts["object_type"], facts["severity"] = [known[0]], known[1], known[2]
-    elif name:
+    if name := event["event"].get("action"):
         name_action(event, action_named(name))
 
 

@@ -18,7 +18,7 @@ from ansible_collections.pve.audit.plugins.module_utils._classify.action import 
     is_critical,
     object_of,
 )
-from ansible_collections.pve.audit.plugins.module_utils._classify.catalogue import ROWS
+from ansible_collections.pve.audit.plugins.module_utils._classify.catalogue import JOURNAL, ROWS
 from ansible_collections.pve.audit.plugins.module_utils._model.severity import SEVERITIES
 
 ROOT = Path(__file__).resolve().parents[5]
@@ -44,7 +44,17 @@ def test_every_name_is_used() -> None:
     used = {name for _, _, name, _ in (*api.API_CALLS, *api.LEGACY_CALLS, *api.SENSITIVE_READS)}
     used |= {*tasks.TASK_ACTIONS.values(), *tasks.LEGACY_TASK_ACTIONS.values()}
     used |= {name for _, name in tasks.BY_ID.values()}
+    used |= {name for name, *_ in JOURNAL}
     assert used | {"api.read", "gui.read"} == set(ACTIONS)
+
+
+def test_every_name_of_the_parsers_is_known() -> None:
+    """The messages of the journal are given their action where they are read."""
+    room = ROOT / "plugins" / "module_utils" / "_parse"
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted(room.glob("*.py")))
+    written = set(re.findall(r'"((?:access|guest|logging|node|session)\.[a-z_.]+[a-z])"', text))
+    assert {name for name, *_ in JOURNAL} - written == set()
+    assert written - set(ACTIONS) == set()
 
 
 def test_an_unknown_name_is_other() -> None:
@@ -56,10 +66,11 @@ def test_an_unknown_name_is_other() -> None:
 EXAMPLES = {
     "critical": "guest.destroy guest.snapshot.delete guest.snapshot.rollback backup.prune storage.volume.delete"
     " node.disk.wipe node.disk.zfs.delete ceph.pool.destroy access.acl.modify access.user.create access.token.create"
-    " access.password.modify access.tfa.delete access.realm.modify cluster.join cluster.node.remove node.execute",
+    " access.password.modify access.tfa.delete access.realm.modify cluster.join cluster.node.remove node.execute"
+    " node.account.create node.password.modify",
     "high": "node.reboot_or_shutdown node.console.open guest.agent.exec guest.monitor.command guest.bulk.shutdown"
     " ceph.bulk.restart firewall.rule.create firewall.options.modify"
-    " backup_job.delete storage.definition.delete backup.file.download"
+    " logging.messages.lost backup_job.delete storage.definition.delete backup.file.download"
     " guest.migrate_to_other_cluster ha.disarm node.repository.create node.time.modify notification.matcher.delete",
     "medium": "guest.create guest.clone guest.stop guest.config.modify guest.console.open guest.migrate node.task.stop",
     "low": "guest.start backup.create guest.snapshot.create node.package.refresh replication.run",
