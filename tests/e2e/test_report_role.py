@@ -5,6 +5,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from time import time
+
+from ansible_collections.pve.audit.plugins.filter.events import events
+from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
 from tests.e2e.conftest import Ansible, connection
 from tests.lab.simulator import Simulator, running_simulator
 
@@ -60,6 +65,48 @@ def test_no_record_is_said_of_the_source_that_was_looked_at(ansible: Ansible) ->
     assert played.status == 0, played.output
     assert played.report()["summary"]["verdict"] == "no_events"
     assert "Task-Log: im Gesehenen kein Eintrag des Zeitraums. Nicht angesehen: Zugriffs-Log, " in played.output
+
+
+def test_other_sources_take_part_where_coverage_says_that_they_were_looked_at(ansible: Ansible, lab: Simulator) -> None:
+    now = time()
+    at = datetime.fromtimestamp(now - 3600, UTC).strftime("%d/%m/%Y:%H:%M:%S +0000")
+    old = datetime.fromtimestamp(now - 99 * 86400, UTC).strftime("%d/%m/%Y:%H:%M:%S +0000")
+    call = '"DELETE /api2/json/access/users/bob@pve HTTP/1.1" 403 70'
+    lines = [f"192.0.2.66 - mallory@pve [{when}] {call}" for when in (at, at, old)]
+    played = ansible.play(
+        AUDIT,
+        connection(lab),
+        pve_audit_report_extra_events=events(lines, node="pve1"),
+        pve_audit_report_extra_coverage=[
+            {
+                "node": "pve1",
+                "source": "pve.access",
+                "complete": True,
+                "from": rfc3339(now - 8 * 86400),
+                "until": rfc3339(now + 3600),
+            }
+        ],
+        pve_audit_report_strict=True,
+        pve_audit_report_required_sources=["pve.task", "pve.auth"],
+    )
+    report = played.report()
+    summary = report["summary"]
+    [row] = [row for row in summary["refused"] if row["actor"] == "mallory@pve"]
+    assert (row["ip"], row["action"], row["count"]) == ("192.0.2.66", "access.user.delete", 2)
+    assert [row["failures"] for row in summary["by_actor"] if row["actor"] == "mallory@pve"] == [2]
+    assert {row["source"]: row["nodes"] for row in report["coverage"]["sources"]["not_looked_at"]} == {
+        "pve.access": ["pve2", "pve3"],
+        "pve.auth": [],
+        "linux.auth": [],
+        "pve.config": [],
+    }
+    times = [event["@timestamp"] for event in report["events"]]
+    assert times == sorted(times, reverse=True)
+    page = (played.folder / "pve-audit-report.html").read_text(encoding="utf-8")
+    assert "lie outside the period and were left out: 1" in page
+    assert played.status == 2
+    assert "pve.access of pve2 was not looked at" in played.output
+    assert "pve.auth is required and was not looked at" in played.output
 
 
 def test_a_wrong_choice_is_told_before_anything_is_fetched(ansible: Ansible) -> None:

@@ -16,6 +16,7 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._classify.action import is_critical
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.join import unite_events
 from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, event_time, unique_events
@@ -79,8 +80,9 @@ def summarise(
 ) -> dict[str, Any]:
     """The report's model.
 
-    Each `event.id` is counted once; `since`, `until` and `now` are RFC 3339 texts (`since` None: from the first record
-    on; `until` None: until `now`).
+    Each `event.id` is counted once, and what several sources saw of one act is one act: `totals.events` and the records
+    of a source count records, all else counts acts. `since`, `until` and `now` are RFC 3339 texts
+    (`since` None: from the first record on; `until` None: until `now`).
     Hours and weekdays are those of the IANA time zone `timezone`; weekday 0 is Monday.
 
     Returns a mapping with `verdict`, `period`, `totals`, `coverage`, `critical`, `by_actor`, `by_action`,
@@ -89,7 +91,10 @@ def summarise(
     Raises InputError for a time or time zone that cannot be read.
     """
     tally = _Tally(zone(timezone))
-    for event in unique_events(events):
+    records = unique_events(events)
+    tally.totals["events"] = len(records)
+    tally.records.update(str(_part(event, "event").get("dataset")) for event in records)
+    for event in unite_events(records):
         _count(tally, event)
     ordered = sort_findings(findings)
     end = until if until is not None else now
@@ -132,8 +137,6 @@ def _part(event: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _count(tally: _Tally, event: Event) -> None:
     head = _part(event, "event")
     event_id = str(head.get("id", ""))
-    tally.totals["events"] += 1
-    tally.records[str(head.get("dataset"))] += 1
     if head.get("action") in READS and head.get("outcome") != "failure":
         tally.totals["reads"] += 1
         return

@@ -9,7 +9,7 @@ Both take events that are classified, as the filter `events` gives them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.addresses import learn, pair_twins
@@ -105,19 +105,25 @@ def unite_events(events: Iterable[Event], nodes: NodeAddresses | None = None) ->
 
     Of events of one act the one that tells most stays: the task, else the call of the entry node, else the message.
     `pve.witnesses` are the ids of the others. `source.ip` is the client's address where one is known, never a node's.
-    Reads, lines that could not be read, and events that nothing else saw stay as they are. `nodes` are the addresses
-    of the cluster's nodes; without them, they are learned from the lines. No event is changed in place.
+    Reads, lines that could not be read, events of a wrong shape, and what nothing else saw stay as they are. `nodes`
+    are the addresses of the cluster's nodes; without them, they are learned from the lines. No event is changed in
+    place.
     """
     unique = unique_events(events)
     if all(event["event"].get("dataset") == TASKS for event in unique):
         return unique
     chosen: dict[int, Event] = {}
     dropped: set[int] = set()
-    for group in find_groups(unique, nodes):
+    for group in find_groups([event for event in unique if _is_sound(event)], nodes):
         first = group.members[0] if not any(group.lead is event for event in group.members) else group.lead
         chosen[id(first)] = _united(group)
         dropped |= {id(event) for event in group.members if event is not first}
     return [chosen.get(id(event), event) for event in unique if id(event) not in dropped]
+
+
+def _is_sound(event: Event) -> bool:
+    """False for what somebody made by hand, with a text or a list where there are fields."""
+    return all(isinstance(event.get(part, {}), Mapping) for part in ("user", "source", "host", "http", "url", "pve"))
 
 
 def _united(group: Group) -> Event:

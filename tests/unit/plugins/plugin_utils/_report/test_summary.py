@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import pytest
 
+from ansible_collections.pve.audit.plugins.filter.events import events as events_of
 from ansible_collections.pve.audit.plugins.module_utils._model.coverage import SOURCES_OF_EVIDENCE, Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.finding import Finding
@@ -211,6 +213,19 @@ def test_refused_attempts_are_told_by_who_from_where_and_what() -> None:
     assert (model["totals"]["refused"], model["totals"]["failed"]) == (4, 1)
     assert [row["reason"] for row in model["failures"]] == ["no space"]
     assert ("mallory@pve", 3, 3) in [(row["actor"], row["events"], row["failures"]) for row in model["by_actor"]]
+
+
+def test_what_two_sources_saw_is_one_act_of_two_records() -> None:
+    upid = "UPID:pve1:000005E3:0007C336:6B047AC4:qmdestroy:510:dario@pve:"
+    task = {"upid": upid, "node": "pve1", "starttime": 0x6B047AC4, "endtime": 0x6B047AC5, "type": "qmdestroy",
+            "id": "510", "user": "dario@pve", "status": "OK"}  # fmt: skip
+    at = datetime.fromtimestamp(0x6B047AC4, UTC).strftime("%d/%m/%Y:%H:%M:%S +0000")
+    line = f'192.0.2.7 - dario@pve [{at}] "DELETE /api2/json/nodes/pve1/qemu/510 HTTP/1.1" 200 {len(upid) + 11}'
+    model = summary(events_of([task, line], node="pve1"), coverage=[WHOLE, seen("pve.access")])
+    assert (model["totals"]["events"], model["totals"]["destroyed"], model["totals"]["tasks"]) == (2, 1, 1)
+    assert [(row["actor"], row["events"]) for row in model["by_actor"]] == [("dario@pve", 1)]
+    assert [row["ip"] for row in model["critical"]] == ["192.0.2.7"]
+    assert [row["records"] for row in model["coverage"]["sources"]["looked_at"]] == [1, 1]
 
 
 def test_calls_that_only_read_are_counted_and_no_activity() -> None:
