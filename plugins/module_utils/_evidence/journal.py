@@ -24,7 +24,7 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.journal import (
 
 def _parse(item: Item, context: Context) -> Event | None:
     if isinstance(item, str):
-        return parse_journal_line(item, context.node, context.ids, reference=context.reference, tz=context.tz)
+        return parse_journal_line(item, context.node, context.ids, reference=context.reference, clock=context.clock)
     return parse_journal_record(item, context.node, context.ids)
 
 

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any, Union
 
 from ansible_collections.pve.audit.plugins.module_utils._classify.action import Action
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
+from ansible_collections.pve.audit.plugins.module_utils._parse.line_time import WallClock
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import EventIds
 
 Item = Union[str, Mapping[str, Any]]  # noqa: UP007 - the sanity tests read no | of types here
@@ -21,14 +23,25 @@ Item = Union[str, Mapping[str, Any]]  # noqa: UP007 - the sanity tests read no |
 class Context:
     """What lines do not say themselves.
 
-    `node` is the node of lines that do not name one; `reference` (epoch seconds) and `tz` are for lines without year
-    or offset; `ids` tells identical lines of one collection apart.
+    `node` is the node of lines that do not name one; `reference` (epoch seconds) and `clock` are for lines without
+    year or offset, in `tz`; `ids` tells identical lines of one collection apart.
     """
 
     node: str = ""
     reference: float | None = None
     tz: tzinfo = UTC
     ids: EventIds = field(default_factory=EventIds)
+    clock: WallClock = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin to follow the clock of the lines."""
+        self.clock = WallClock(self.tz)
+
+    def of_node(self, node: str) -> Context:
+        """The same for lines of `node`."""
+        other = copy(self)
+        other.node = node
+        return other
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Journal records and syslog lines as events of logins, sessions and commands.
+"""Journal records and syslog lines as events.
 
 Three forms: the fields of `journalctl -o json` (also the API's journal with `structured`), lines with an ISO time
 (`journalctl -o short-iso`, rsyslog), and lines of the traditional form, which have no year (the API's journal).
@@ -12,73 +12,90 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, EventHead
-from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339, rfc3339_us
+from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339_us
 from ansible_collections.pve.audit.plugins.module_utils._parse.facts import PVE_AUTH, Facts
+from ansible_collections.pve.audit.plugins.module_utils._parse.line_time import (
+    ISO,
+    TRADITIONAL,
+    WallClock,
+    iso_time,
+    traditional_time,
+)
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import EventIds, corrupt_event, decode_line
 from ansible_collections.pve.audit.plugins.module_utils._parse.messages import is_audit_program, read_message
 from ansible_collections.pve.audit.plugins.module_utils._parse.redact import redact
 from ansible_collections.pve.audit.plugins.module_utils._parse.upid import user_fields
 
-_TAIL = r"(\S+) ([^\s:\[]+)(?:\[(\d+)\])?: ?(.*)"
-_ISO = re.compile(
-    rf"(\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:[.,](\d{{1,9}}))?(Z|[+-]\d\d:?\d\d)? {_TAIL}", re.ASCII | re.DOTALL
-)
-_TRADITIONAL = re.compile(
-    rf"([A-Z][a-z]{{2}}) ([ \d]\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{{1,9}}))? {_TAIL}", re.ASCII | re.DOTALL
+# A program's name ends at its pid or at a colon, a host's name does not.
+_TAIL = r"(\S*[^\s:\]]) ([^\s:\[]+)(?:\[(\d+)\])?: ?(.*)"
+_ISO = re.compile(rf"{ISO} {_TAIL}", re.ASCII | re.DOTALL)
+_TRADITIONAL = re.compile(rf"{TRADITIONAL} {_TAIL}", re.ASCII | re.DOTALL)
+_TIMED = re.compile(rf"(?:{ISO}|{TRADITIONAL}) \S", re.ASCII)
+_SELECTOR = re.compile(
+    r"\S+ (?:[a-z]+|local[0-7])\.(?:emerg|panic|alert|crit|err(?:or)?|warn(?:ing)?|notice|info|debug) "
 )
 _BLOB = re.compile(r"\[\d[\d.]*[A-Z]*B? blob data\]", re.ASCII)
 # What journalctl and the API print between records: cursors, boot marks, "no entries", and the rest of a long message.
 _NOT_A_RECORD = re.compile(r"\s|--|(?:[sibmtx]=[0-9a-f]+(?:;|$))+|no content|$", re.ASCII)
-_MONTHS = {
-    name: number
-    for number, name in enumerate(
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1
-    )
-}
 _UNSET_LOGINUID = 0xFFFFFFFF
-_DAY = 86400
 _HIDDEN = "the message is not text and was not shown: collect the journal with `journalctl --all -o json`"
 
 
 def looks_like_journal(line: str) -> bool:
-    """True for a line with the head of a syslog line, and for what stands between such lines."""
-    return bool(_ISO.match(line) or _TRADITIONAL.match(line) or _NOT_A_RECORD.match(line))
+    """True for a line that begins with a time as syslog lines do, and for what stands between such lines."""
+    return bool(_TIMED.match(line) or _NOT_A_RECORD.match(line))
 
 
 def parse_journal_line(
-    line: str | bytes, node: str, ids: EventIds, *, reference: float | None = None, tz: tzinfo = UTC
+    line: str | bytes, node: str, ids: EventIds, *, reference: float | None = None, clock: WallClock | None = None
 ) -> Event | None:
-    """The event of a line of journal or syslog, or None when the line is no evidence of a login, session or command.
+    """The event of a line of journal or syslog, or None when the line is no evidence.
 
     A line without a year lies in the newest year that is not later than `reference` (epoch seconds) and a day; a line
-    without an offset is in `tz`. A line that is broken, or hides its message, gives an event of kind pipeline_error.
+    without an offset is as `clock` says, which is UTC when there is none.
+    A line that is broken, or hides its message, gives an event of kind pipeline_error.
     """
-    text = decode_line(line)
+    text, clock = decode_line(line), clock or WallClock()
     match = _ISO.fullmatch(text) or _TRADITIONAL.fullmatch(text)
     if match is None:
         if _NOT_A_RECORD.match(text):
             return None
-        return corrupt_event(PVE_AUTH, node, text, "the line is not `time host program: message`", ids)
+        return corrupt_event(PVE_AUTH, node, text, _not_a_line(text), ids)
     host, ident, pid, message = match.groups()[-4:]
+    host = _short_host(host) or node
     hidden = bool(_BLOB.fullmatch(message)) and is_audit_program(ident)
     facts = None if hidden else read_message(ident, message)
-    if facts is None and not hidden:
+    if facts is None and not hidden and not clock.changes:
         return None
-    host = _short_host(host) or node
     try:
-        timestamp = _iso_time(match, tz) if match.re is _ISO else _traditional_time(match, reference, tz)
+        timestamp, note = _line_time(match, host, reference, clock)
     except InputError as err:
-        return corrupt_event(PVE_AUTH, host, text, str(err), ids)
-    if facts is None:
+        return corrupt_event(PVE_AUTH, host, text, str(err), ids) if facts or hidden else None
+    if hidden:
         return corrupt_event(PVE_AUTH, host, text, _HIDDEN, ids, timestamp=timestamp)
+    if facts is None:
+        return None
     event = _event(facts, timestamp, host, ident, pid)
     event["event"] |= {"id": ids.line(facts.dataset, host, text), "original": redact(text)}
+    if note:
+        event["pve"]["time_note"] = note
     return event
+
+
+def _line_time(match: re.Match[str], host: str, reference: float | None, clock: WallClock) -> tuple[str, str]:
+    if match.re is _ISO:
+        return iso_time(match.groups(), host, clock)
+    return traditional_time(match.groups(), host, clock, reference)
+
+
+def _not_a_line(text: str) -> str:
+    if (time := _TIMED.match(text)) and _SELECTOR.match(text, time.end() - 1):
+        return "facility and severity stand between host and program: let the relay write its usual format"
+    return "the line is not `time host program: message`"
 
 
 def parse_journal_record(record: Mapping[str, Any], node: str, ids: EventIds) -> Event | None:
@@ -112,7 +129,7 @@ def _identify(event: Event, record: Mapping[str, Any], line: str, ids: EventIds)
     """Add what only a record has: the journal's own cursor, which makes the best id, and the login uid."""
     dataset, host = event["event"]["dataset"], event.get("host", {}).get("name", "")
     cursor = _text(record.get("__CURSOR"))
-    identity = ids.cursor(dataset, host, cursor) if cursor else ids.line(dataset, host, f"{event['@timestamp']} {line}")
+    identity = ids.cursor(dataset, cursor) if cursor else ids.line(dataset, host, f"{event['@timestamp']} {line}")
     event["event"] |= {"id": identity, "original": redact(line)}
     if cursor:
         event["pve"]["cursor"] = cursor
@@ -144,44 +161,6 @@ def _event(facts: Facts, timestamp: str, host: str, ident: str, pid: str | None)
         event["error"] = {"message": redact(facts.error)}
     event["pve"] = extra
     return event
-
-
-def _iso_time(match: re.Match[str], tz: tzinfo) -> str:
-    clock, fraction, offset = match.groups()[:3]
-    try:
-        moment = datetime.fromisoformat(f"{clock}{offset or ''}")
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=tz)
-        return _instant(moment, fraction)
-    except (ValueError, OverflowError):
-        raise InputError(f"{clock!r} is not a possible time") from None
-
-
-def _traditional_time(match: re.Match[str], reference: float | None, tz: tzinfo) -> str:
-    month, day, hour, minute, second, fraction = match.groups()[:6]
-    if reference is None:
-        raise InputError("the line has no year: give a reference time")
-    if month not in _MONTHS:
-        raise InputError(f"{month!r} is not a month")
-    latest = reference + _DAY
-    try:
-        newest = datetime.fromtimestamp(latest, tz).year
-    except (ValueError, OverflowError, OSError):
-        raise InputError(f"the reference time {reference!r} is not possible") from None
-    for year in range(newest, newest - 9, -1):
-        try:
-            moment = datetime(year, _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=tz)
-            if moment.timestamp() <= latest:
-                return _instant(moment, fraction)
-        except (ValueError, OverflowError):
-            continue
-    raise InputError(f"'{month} {day} {hour}:{minute}:{second}' is not a possible time")
-
-
-def _instant(moment: datetime, fraction: str | None) -> str:
-    seconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
-    if fraction is None:
-        return rfc3339(seconds)
-    return rfc3339_us(seconds * 1_000_000 + int(fraction[:6].ljust(6, "0")))
 
 
 def _record_time(record: Mapping[str, Any]) -> tuple[str | None, str]:

@@ -82,9 +82,9 @@ class EventIds:
         self._seen[base] = count + 1
         return stable_id(dataset, node, f"{line}\0{count + 1}")
 
-    def cursor(self, dataset: str, node: str, cursor: str) -> str:
-        """The id of a journal record: its cursor is unique, so the same one is the same record."""
-        return stable_id(dataset, node, cursor)
+    def cursor(self, dataset: str, cursor: str) -> str:
+        """The id of an entry of a journal, in whatever form it comes: its cursor is unique among all journals."""
+        return stable_id(dataset, "", f"cursor\0{cursor}")
 
 
 def stable_id(dataset: str, node: str, text: str) -> str:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,11 +14,13 @@ import pytest
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, get_field
+from ansible_collections.pve.audit.plugins.module_utils._model.time import to_epoch
 from ansible_collections.pve.audit.plugins.module_utils._parse.journal import (
     looks_like_journal,
     parse_journal_line,
     parse_journal_record,
 )
+from ansible_collections.pve.audit.plugins.module_utils._parse.line_time import WallClock
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import EventIds
 
 UPID = "UPID:pve1:000005A4:00079323:6B047A49:qmcreate:501:iac@pve!terraform:"
@@ -208,6 +210,13 @@ YEARS: list[tuple[str, float, Any, str | None]] = [
     ("Feb 30 12:00:00", REFERENCE, "UTC", None),
     ("Nov 23 25:00:00", REFERENCE, "UTC", None),
     ("Nix 23 12:00:00", REFERENCE, "UTC", None),
+    *(
+        (f"{month} 23 12:00:00", REFERENCE, "UTC", None)
+        for month in ("Okt", "Mai", "Mär", "déc.", "févr.", "12月", "gru")
+    ),
+    ("Oct 25 02:30:00", REFERENCE, "Europe/Berlin", "2026-10-25T00:30:00Z"),
+    ("2026-10-25T02:30:00", REFERENCE, "Europe/Berlin", "2026-10-25T00:30:00Z"),
+    ("Mar 29 02:30:00", REFERENCE, "Europe/Berlin", "2026-03-29T01:30:00Z"),
     ("2026-02-30T12:00:00Z", REFERENCE, "UTC", None),
     ("1960-01-01T12:00:00Z", REFERENCE, "UTC", None),
     ("Nov 23 17:39:20", 1e30, "UTC", None),
@@ -217,10 +226,44 @@ YEARS: list[tuple[str, float, Any, str | None]] = [
 @pytest.mark.parametrize(("head", "reference", "name", "want"), YEARS)
 def test_the_time_of_a_line(head: str, reference: float, name: str, want: str | None) -> None:
     line = f"{head} pve1 pvedaemon[1]: {LOGIN}"
-    event = parse_journal_line(line, "", EventIds(), reference=reference, tz=ZoneInfo(name))
+    event = parse_journal_line(line, "", EventIds(), reference=reference, clock=WallClock(ZoneInfo(name)))
     assert event is not None
     assert event.get("@timestamp") == want
     assert event["event"]["kind"] == ("event" if want else "pipeline_error")
+
+
+# The hour that a clock shows twice: times of day as they stand in a file, and the minute of each after 02:00 (00:00Z).
+DOUBLED: list[tuple[str, list[tuple[str, int]]]] = [
+    ("both passes", [("01:59", -1), ("02:30", 30), ("02:59", 59), ("02:00", 60), ("02:30", 90), ("03:00", 120)]),
+    ("one pass", [("01:59", -1), ("02:10", 10), ("02:50", 50), ("03:10", 130)]),
+    ("nothing before", [("02:10", 10), ("02:50", 50)]),
+    ("a second file", [("02:50", 50), ("05:00", 240), ("02:10", 10), ("02:50", 50)]),
+]
+
+
+@pytest.mark.parametrize(("_name", "lines"), DOUBLED)
+@pytest.mark.parametrize("head", ["Oct 25 {}:00", "2026-10-25T{}:00"])
+@pytest.mark.parametrize("before", ["sshd", "pmxcfs"])
+def test_the_order_of_lines_tells_the_hours_apart(
+    head: str, _name: str, lines: list[tuple[str, int]], before: str
+) -> None:
+    """Lines that are no evidence tell of the clock, too; only where nothing tells is there a note."""
+    clock = WallClock(ZoneInfo("Europe/Berlin"))
+    for place, (time, minute) in enumerate(lines):
+        ident = before if place + 1 < len(lines) else "sshd"
+        line = f"{head.format(time)} pve1 {ident}[1]: Accepted publickey for root from 192.0.2.5 port 1 ssh2"
+        event = parse_journal_line(line, "", EventIds(), reference=REFERENCE, clock=clock)
+        if ident == "sshd":
+            assert event is not None
+            assert to_epoch(event["@timestamp"]) == to_epoch("2026-10-25T00:00:00Z") + 60 * minute
+            assert ("time_note" in event["pve"]) is (0 <= minute < 60)
+
+
+def test_lines_of_one_second_out_of_order_do_not_move_the_clock() -> None:
+    clock = WallClock(ZoneInfo("Europe/Berlin"))
+    walls = ["02:30:05", "02:30:03", "02:30:06"]
+    got = [clock.instant("pve1", datetime.fromisoformat(f"2026-10-25T{wall}"))[0].fold for wall in walls]
+    assert got == [0, 0, 0]
 
 
 def test_a_line_without_a_year_needs_a_reference() -> None:
@@ -231,7 +274,9 @@ def test_a_line_without_a_year_needs_a_reference() -> None:
 
 def test_a_zone_may_be_an_offset() -> None:
     tz = timezone(timedelta(hours=-3))
-    event = parse_journal_line(f"Nov 23 12:00:00 pve1 pvedaemon: {LOGIN}", "", EventIds(), reference=REFERENCE, tz=tz)
+    event = parse_journal_line(
+        f"Nov 23 12:00:00 pve1 pvedaemon: {LOGIN}", "", EventIds(), reference=REFERENCE, clock=WallClock(tz)
+    )
     assert event is not None
     assert event["@timestamp"] == "2026-11-23T15:00:00Z"
 
@@ -247,6 +292,9 @@ def test_a_zone_may_be_an_offset() -> None:
         ("2026-11-23T16:59:28+0000 pve1 pvestatd[168]: [85B blob data]", None),
         ("2026-11-23T16:59:28+0000 pve1 pvedaemon[168]: [85B blob data]", "pipeline_error"),
         ("Nov 23 16:59:28 pve1 sshd[168]: [1.2K blob data]", "pipeline_error"),
+        ("Jun 11 06:02:33 pvedaemon[2210]: a: b", "pipeline_error"),
+        ("Nov 20 08:15:09 pve1 daemon.err pvedaemon[14]: authentication failure; rhost=::1", "pipeline_error"),
+        ("Nov 20 08:15:09 pve1 last message repeated 5 times", "pipeline_error"),
         ("garbage", "pipeline_error"),
         (b"\xff\xfe", "pipeline_error"),
     ],
