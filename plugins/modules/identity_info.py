@@ -337,9 +337,10 @@ from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api
 
 
 def _since(params: dict[str, Any], option: str, now: float) -> float | None:
+    """What events are said to be whole from then on: of two meanings of a time the later, which claims less."""
     try:
         tz = zone(params["timezone"])
-        return None if params[option] is None else parse_instant(params[option], now=now, tz=tz)
+        return None if params[option] is None else parse_instant(params[option], now=now, tz=tz, latest=True)
     except InputError as error:
         raise InputError(f"{option}: {error}") from None
 

@@ -54,6 +54,8 @@ options:
     description:
       - Start of the interval, as a duration back from now (V(7d), V(36h), V(2w)), a date (V(2026-11-01), its first
         second), a time (V(2026-11-01T08:00:00Z)) or an epoch.
+      - A time that the clocks of O(timezone) show twice, or never, is read so that the interval is longer, with a
+        warning.
       - Everything that is still there if left out.
     type: str
   until:

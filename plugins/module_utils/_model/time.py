@@ -15,6 +15,8 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 _DURATION = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
 _EPOCH = re.compile(r"-?\d{1,12}(\.\d+)?", re.ASCII)
+# Shorter and longer numbers are meant as something else: 2026, 20261124, 202611240800.
+_LEAST_EPOCH, _MOST_EPOCH = 100_000_000, 4_102_444_800
 _LATEST = 253402300799  # 9999-12-31T23:59:59Z, the last second datetime knows
 
 
@@ -81,30 +83,71 @@ def zone(name: str) -> tzinfo:
         raise InputError(f"time zone {name!r} is unknown: use an IANA name such as Europe/Berlin") from None
 
 
-def parse_instant(value: object, *, now: float, tz: tzinfo = UTC) -> float:
+def parse_instant(value: object, *, now: float, tz: tzinfo = UTC, latest: bool = False) -> float:
     """A point in time as epoch seconds.
 
-    `value` is an epoch, a duration counted back from `now` (`7d`), `now`, a date (its first second in `tz`), or a
-    date with a time (in `tz` unless it carries an offset).
+    `value` is an epoch (0, or one from 1973 to 2100), a duration counted back from `now` (`7d`), `now`, a date (its
+    first second in `tz`), or a date with a time (in `tz` unless it carries an offset). A time that the clocks of `tz`
+    show twice, or never, is the earlier of the two instants that it can mean, or with `latest` the later.
     Raises InputError for anything else.
     """
     text = str(value).strip()
     if text == "now":
         return now
     if _EPOCH.fullmatch(text):
-        return float(text)
+        return _read_epoch(text)
     if _DURATION.match(text) and "-" not in text:
         return max(0.0, now - parse_duration(text))
+    moment = _moment(text)
+    if moment.tzinfo is not None:
+        return moment.timestamp()
+    instants = _meanings(moment, tz)
+    return max(instants) if latest else min(instants)
+
+
+def doubtful_time(value: object, tz: tzinfo) -> str:
+    """A sentence when `value` is a time of day that the clocks of `tz` show twice or never, else nothing.
+
+    Raises InputError as `parse_instant` does.
+    """
+    text = str(value).strip()
+    if text == "now" or _EPOCH.fullmatch(text) or (_DURATION.match(text) and "-" not in text):
+        return ""
+    moment = _moment(text)
+    if moment.tzinfo is not None:
+        return ""
+    first, second = _meanings(moment, tz)
+    if first == second:
+        return ""
+    often = "twice" if first < second else "never"
+    low, high = sorted((first, second))
+    return f"{text} comes {often} in {tz}, as {rfc3339(low)} or {rfc3339(high)}: write it with its offset to say which"
+
+
+def _read_epoch(text: str) -> float:
+    number = float(text)
+    if number and not _LEAST_EPOCH <= number <= _MOST_EPOCH:
+        raise InputError(
+            f"{text!r} would be an epoch far from now, and is perhaps a date: write a date as 2026-11-24, "
+            "or an epoch of ten digits"
+        )
+    return number
+
+
+def _moment(text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
+        return datetime.fromisoformat(text)
     except ValueError:
         raise InputError(
             f"{text!r} is not a time: write a duration back from now (7d), a date (2026-11-01), "
             "a time (2026-11-01T08:00:00Z) or an epoch"
         ) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=tz)
-    return moment.timestamp()
+
+
+def _meanings(wall: datetime, tz: tzinfo) -> tuple[float, float]:
+    """The two instants that a time without offset can mean: the same one but where clocks change."""
+    first, second = (wall.replace(tzinfo=tz, fold=fold).timestamp() for fold in (0, 1))
+    return first, second
 
 
 def human_duration(seconds: float) -> str:

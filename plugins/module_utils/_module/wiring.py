@@ -64,8 +64,14 @@ def connect(params: dict[str, Any]) -> session.Session:
 
 
 def run_api_module(module: AnsibleModule, call: Callable[[session.Session, dict[str, Any]], Result]) -> None:
-    """Connect, call, and exit with the result; a failure is one sentence, with `error_code` and `http_status`."""
-    module.exit_json(changed=False, **_answer(module, call))
+    """Connect, call, and exit with the result; a failure is one sentence, with `error_code` and `http_status`.
+
+    What the result holds in `warnings` is shown as such.
+    """
+    result = dict(_answer(module, call))
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
+    module.exit_json(changed=False, **result)
 
 
 def run_changing_module(

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.coverage import incomplete_sentence
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import ApiError, InputError
-from ansible_collections.pve.audit.plugins.module_utils._model.time import parse_instant, rfc3339, zone
+from ansible_collections.pve.audit.plugins.module_utils._model.time import doubtful_time, parse_instant, rfc3339, zone
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api
 from ansible_collections.pve.audit.plugins.module_utils._pve.tasks import TaskFilter, cluster_nodes, collect_tasks
 from ansible_collections.pve.audit.plugins.module_utils._query.expression import search
@@ -47,7 +47,8 @@ def task_filter(params: dict[str, Any], now: float) -> TaskFilter:
     moments: dict[str, float | None] = {}
     for option in ("since", "until"):
         try:
-            moments[option] = None if params[option] is None else parse_instant(params[option], now=now, tz=tz)
+            value, latest = params[option], option == "until"
+            moments[option] = None if value is None else parse_instant(value, now=now, tz=tz, latest=latest)
             rfc3339(moments[option] or 0)
         except InputError as error:
             raise InputError(f"{option}: {error}") from None
@@ -67,6 +68,14 @@ def task_filter(params: dict[str, Any], now: float) -> TaskFilter:
     )
 
 
+def doubtful_options(params: dict[str, Any]) -> list[str]:
+    """A sentence for each option with a time that the clocks show twice or never, and how it is read."""
+    tz = zone(params["timezone"])
+    read = (("since", "the earlier one counts"), ("until", "the later one counts"))
+    doubts = [(option, doubtful_time(params[option], tz), how) for option, how in read if params[option] is not None]
+    return [f"{option}: {doubt}; {how}" for option, doubt, how in doubts if doubt]
+
+
 def query_tasks(api: Api, params: dict[str, Any], clock: Callable[[], float]) -> dict[str, Any]:
     """The result of `tasks_info`. Raises InputError for bad options, ApiError when nothing can be asked."""
     now = clock()
@@ -82,6 +91,7 @@ def query_tasks(api: Api, params: dict[str, Any], clock: Callable[[], float]) ->
         "complete": found.complete,
         "since": None if wanted.since is None else rfc3339(wanted.since),
         "until": rfc3339(now if wanted.until is None else wanted.until),
+        "warnings": doubtful_options(params),
     }
     if compiled is None:
         return {"tasks": found.tasks, **result}

@@ -17,7 +17,7 @@ _DAYS = {"today": 0, "yesterday": 1}
 def parse_moment(text: str, now: float) -> float:
     """Epoch seconds of `-1h`, `2 days ago`, `@1795000000`, `yesterday`, `2026-11-23`, `2026-11-23 10:00[:00][ UTC]`.
 
-    What names no zone is local time. Raises ValueError.
+    What names no zone is UTC, as the days of the archive are. Raises ValueError.
     """
     text = text.strip()
     if re.fullmatch(r"@[0-9]{1,11}", text):
@@ -27,10 +27,10 @@ def parse_moment(text: str, now: float) -> float:
     if text.startswith("-") or text.endswith(" ago"):
         return now - _seconds(text.removeprefix("-").removesuffix(" ago").strip())
     if text in _DAYS:
-        midnight = datetime.fromtimestamp(now).replace(hour=0, minute=0, second=0, microsecond=0)
+        midnight = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         return (midnight - timedelta(days=_DAYS[text])).timestamp()
     moment = datetime.fromisoformat(text.removesuffix(" UTC"))
-    return (moment.replace(tzinfo=UTC) if text.endswith(" UTC") else moment).timestamp()
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _seconds(text: str) -> float:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -296,3 +297,47 @@ ACCESS, NAMELESS, BROKEN = record("b", dataset="pve.access"), record(None), reco
 )
 def test_of_two_records_of_one_event_the_one_that_tells_more_wins(given: list[Any], kept: list[Any]) -> None:
     assert unique_events(given) == kept
+
+
+ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Africa/Casablanca")
+BERLIN = times.zone("Europe/Berlin")
+# A time of day, the instants for `since` and for `until`, and how often the clocks show it.
+WALLS = [
+    ("2026-10-25 02:30", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "twice"),
+    ("2026-10-25T02:00:00", "2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z", "twice"),
+    ("2026-10-25 03:00", "2026-10-25T02:00:00Z", "2026-10-25T02:00:00Z", ""),
+    ("2026-03-29 02:30", "2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z", "never"),
+    ("2026-03-29 03:00", "2026-03-29T01:00:00Z", "2026-03-29T01:00:00Z", ""),
+    ("2026-10-25T02:30:00+01:00", "2026-10-25T01:30:00Z", "2026-10-25T01:30:00Z", ""),
+    ("2026-10-25", "2026-10-24T22:00:00Z", "2026-10-24T22:00:00Z", ""),
+    ("1795456000", "2026-11-23T17:46:40Z", "2026-11-23T17:46:40Z", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "since", "until", "often"), WALLS)
+def test_a_doubtful_time_makes_the_interval_longer(text: str, since: str, until: str, often: str) -> None:
+    read = [times.parse_instant(text, now=1e9, tz=BERLIN, latest=latest) for latest in (False, True)]
+    assert [times.rfc3339(instant) for instant in read] == [since, until]
+    doubt = times.doubtful_time(text, BERLIN)
+    assert f" {often} in Europe/Berlin" in doubt if often else not doubt
+
+
+@given(st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2090, 1, 1)), st.sampled_from(ZONES))
+def test_since_is_never_after_until(wall: datetime, name: str) -> None:
+    tz = times.zone(name)
+    early, late = (times.parse_instant(wall.isoformat(), now=1e9, tz=tz, latest=latest) for latest in (False, True))
+    assert early <= late
+    assert (early != late) is bool(times.doubtful_time(wall.isoformat(), tz))
+
+
+@pytest.mark.parametrize("value", [20261124, "20261124", 2026, 202611, 202611240800, "99999999", -1, "4102444801", 1.5])
+def test_a_number_that_may_be_a_date_is_refused(value: object) -> None:
+    with pytest.raises(InputError, match="write a date as 2026-11-24"):
+        times.parse_instant(value, now=1e9)
+
+
+@pytest.mark.parametrize(
+    ("value", "epoch"), [(0, 0), ("0", 0), (1795456000, 1795456000), ("1795456000.5", 1795456000.5)]
+)
+def test_an_epoch_is_taken(value: object, epoch: float) -> None:
+    assert times.parse_instant(value, now=1e9) == epoch

@@ -217,7 +217,21 @@ def test_what_is_no_moment_is_refused(text: str) -> None:
         ("now", NOW),
         ("2026-11-23 12:00:00 UTC", NOW),
         ("2026-11-23 12:00 UTC", NOW),
+        ("2026-11-23 12:00", NOW),
+        ("2026-11-23T13:00+01:00", NOW),
+        ("today", NOW - 43200),
+        ("yesterday", NOW - 129600),
     ],
 )
-def test_moments_are_read_as_journalctl_reads_them(text: str, expected: float) -> None:
-    assert parse_moment(text, NOW) == expected
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
+def test_moments_are_read_as_journalctl_reads_them_but_in_utc(
+    text: str, expected: float, zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        found = parse_moment(text, NOW)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert found == expected
