@@ -73,8 +73,11 @@ options:
     type: str
     default: UTC
 notes:
-  - A call of the web interface that was refused stands with status 200 in C(access.log), therefore the outcome of its
-    calls (C(/api2/extjs)) is C(unknown) unless the status tells otherwise.
+  - A call of the web interface (C(/api2/extjs)) that was refused stands with status 200 in C(access.log). The length of
+    the answer tells a refusal from a success, except for calls that answer with a body (tokens, storage definitions,
+    consoles), whose outcome is C(unknown).
+  - A status of 200 on a call that starts a task is no success of the task. Such an event has the outcome C(unknown) and
+    C(pve.accepted); the task tells how it ended.
   - A failed login gives one event of the dataset C(pve.auth), and for a user of the realm C(pam) one more of the
     dataset C(linux.auth) in which PAM tells the same.
 seealso:

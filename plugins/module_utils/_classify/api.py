@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 from ansible_collections.pve.audit.plugins.module_utils._classify import (
@@ -32,6 +33,7 @@ from ansible_collections.pve.audit.plugins.module_utils._classify import (
 )
 from ansible_collections.pve.audit.plugins.module_utils._classify.action import ACTIONS, OTHER, Action
 from ansible_collections.pve.audit.plugins.module_utils._classify.call import Call
+from ansible_collections.pve.audit.plugins.module_utils._classify.returns import BODY, answer_of
 
 API_CALLS: tuple[Call, ...] = (
     *api_access.CALLS,
@@ -75,7 +77,7 @@ QUERY_NAMES: dict[tuple[str, str], tuple[str, ...]] = {
 }
 """Calls whose query says what they act on. The others have it in the path, or in the body, which no log holds."""
 
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _ROOTS = frozenset({"access", "cluster", "nodes", "pools", "storage", "version"})
 _SWALLOWS = frozenset({"volume", "cidr"})
 _FORMAT = re.compile(r"[a-z][a-z0-9]+\Z")
@@ -90,6 +92,7 @@ class _Endpoint:
     names: tuple[str, ...]
     leaves_task: bool | None
     asked: tuple[str, ...] = ()
+    answer: str = BODY
 
 
 @dataclass(slots=True)
@@ -114,9 +117,9 @@ def _grow(root: _Step, call: Call) -> None:
             step = step.parameter
         else:
             step = step.literals.setdefault(part, _Step())
-    step.endpoints[method] = _Endpoint(
-        ACTIONS[name], tuple(names), leaves_task, QUERY_NAMES.get((method, template), ())
-    )
+    asked = QUERY_NAMES.get((method, template), ())
+    answer = BODY if call in LEGACY_CALLS else answer_of(method, template, leaves_task)
+    step.endpoints[method] = _Endpoint(ACTIONS[name], tuple(names), leaves_task, asked, answer)
 
 
 def _tree() -> _Step:
@@ -181,7 +184,7 @@ def _readings(path: str) -> Iterator[tuple[bool, list[str]]]:
 
 
 def _resolve(method: str, readings: Iterable[tuple[bool, list[str]]]) -> tuple[_Endpoint, dict[str, str]]:
-    reading = method in _READING
+    reading = method in READING
     fallback = _GUI if reading else _UNKNOWN
     for below_api, parts in readings:
         found = _find(method, parts)
@@ -203,8 +206,19 @@ def classify_api(method: str, path: str) -> tuple[Action, dict[str, str]]:
     return endpoint.action, params
 
 
-def classify_call(method: str, path: str, query: str | None = None) -> tuple[Action, dict[str, str]]:
-    """The action of a request whose path is decoded, as ``url.path`` of an event is, and its parameters.
+class KnownCall(NamedTuple):
+    """What a call is: its action, the parameters of its path and query, whether it leaves a task (None: it depends),
+    and what it answers with, one of the words of `returns.py`.
+    """
+
+    action: Action
+    params: dict[str, str]
+    leaves_task: bool | None
+    answer: str
+
+
+def find_call(method: str, path: str, query: str | None = None) -> KnownCall:
+    """What a request is whose path is decoded, as ``url.path`` of an event is.
 
     ``query`` is not decoded; what it says about the object (``QUERY_NAMES``) is among the parameters. Never raises.
     """
@@ -212,7 +226,12 @@ def classify_call(method: str, path: str, query: str | None = None) -> tuple[Act
     if endpoint.asked and query:
         given = dict(parse_qsl(query, errors="replace"))
         params |= {name: given[name] for name in endpoint.asked if name in given}
-    return endpoint.action, params
+    return KnownCall(endpoint.action, params, endpoint.leaves_task, endpoint.answer)
+
+
+def classify_call(method: str, path: str, query: str | None = None) -> tuple[Action, dict[str, str]]:
+    """The first two parts of `find_call`."""
+    return find_call(method, path, query)[:2]
 
 
 def leaves_task(method: str, path: str) -> bool | None:

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-import re
+from functools import lru_cache
 
 from ansible_collections.pve.audit.plugins.module_utils._classify.action import object_of
-from ansible_collections.pve.audit.plugins.module_utils._classify.api import classify_call
+from ansible_collections.pve.audit.plugins.module_utils._classify.api import READING, KnownCall, find_call
+from ansible_collections.pve.audit.plugins.module_utils._evidence.answers import Answer, judge_answer
 from ansible_collections.pve.audit.plugins.module_utils._evidence.source import (
     Context,
     Item,
@@ -23,8 +24,9 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.access import (
     looks_like_access,
     parse_access_line,
 )
+from ansible_collections.pve.audit.plugins.module_utils._parse.upid import guest_of
 
-_VMID = re.compile(r"[1-9]\d{2,8}", re.ASCII)
+_known_call = lru_cache(maxsize=8192)(find_call)  # most lines are the same few reads, again and again
 
 
 def _parse(item: Item, context: Context) -> Event:
@@ -34,13 +36,28 @@ def _parse(item: Item, context: Context) -> Event:
 
 
 def _classify(event: Event) -> None:
-    method, path = get_field(event, "http.request.method"), get_field(event, "url.path")
-    action, params = classify_call(method or "", path or "", get_field(event, "url.query"))
-    name_action(event, action)
-    if (identity := object_of(params, action)) is not None:
-        event["pve"]["object"] = identity
-    if _VMID.fullmatch(params.get("vmid", "")):
-        event["pve"]["vmid"] = int(params["vmid"])
+    method, path = get_field(event, "http.request.method") or "", get_field(event, "url.path") or ""
+    call = _known_call(method, path, get_field(event, "url.query"))
+    name_action(event, call.action)
+    facts = event["pve"]
+    if (identity := object_of(call.params, call.action)) is not None:
+        facts["object"] = identity
+    if (guest := guest_of("", call.params.get("vmid", ""))) is not None:
+        facts["vmid"] = guest
+    if method not in READING and 200 <= (get_field(event, "http.response.status_code") or 0) < 300:
+        _judge(event, call, path)
+
+
+def _judge(event: Event, call: KnownCall, path: str) -> None:
+    """The outcome of a writing call that has the status of a success."""
+    form = path.split("/", 3)[2] if path.startswith("/api2/") else ""
+    length = get_field(event, "http.response.body.bytes")
+    verdict = judge_answer(call, Answer(form, length, get_field(event, "user.id")))
+    if verdict is None:
+        return
+    event["event"]["outcome"] = verdict.outcome
+    if verdict.accepted:
+        event["pve"]["accepted"] = True
 
 
 ACCESS = Source(
@@ -56,6 +73,7 @@ ACCESS = Source(
         name=DATASET,
         dated_by="@timestamp",
         forgets="logrotate removes a file after 7 days, unless the node is set to keep more",
-        blind_to="what a call sent, commands on a node, and refusals of the web interface, which stand as 200",
+        blind_to="what a call sent, commands on a node, and how calls of the web interface ended that answer with a "
+        "body (tokens, storage definitions, consoles)",
     ),
 )

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import re
-
 from ansible_collections.pve.audit.plugins.module_utils._classify.tasks import classify_task
 from ansible_collections.pve.audit.plugins.module_utils._evidence.source import (
     Context,
@@ -21,12 +19,9 @@ from ansible_collections.pve.audit.plugins.module_utils._model.task import Task
 from ansible_collections.pve.audit.plugins.module_utils._parse.index import Damage, read_line, read_record
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import corrupt_event, decode_line
 from ansible_collections.pve.audit.plugins.module_utils._parse.task import task_event
+from ansible_collections.pve.audit.plugins.module_utils._parse.upid import guest_of
 
 DATASET = "pve.task"
-
-# A task names its guest as 100, as vm:100 where the HA manager starts it, as 100@store for a volume or backups of the
-# guest, and as 100-scsi0>101-scsi1 for a disk that moves.
-_VMID = re.compile(r"(?:(?:vm|ct)[:/])?([1-9]\d{2,8})(?:[@-].+)?", re.DOTALL)
 
 
 def _parse(item: Item, context: Context) -> Event | list[Event]:
@@ -62,10 +57,8 @@ def _classify(event: Event) -> None:
         return
     identity = facts.get("object", "")
     name_action(event, classify_task(facts["task_type"], identity))
-    # A numeric id is a guest only where the object is one: a storage or a pool may be called 100 as well.
-    match = _VMID.fullmatch(identity)
-    if match and (facts["object_type"] in ("guest", "snapshot", "volume", "ha") or "@" in identity):
-        facts["vmid"] = int(match[1])
+    if (guest := guest_of(facts["task_type"], identity)) is not None:
+        facts["vmid"] = guest
 
 
 TASK = Source(

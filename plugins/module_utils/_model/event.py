@@ -10,7 +10,7 @@ An event is a nested dictionary that JSON can carry; what is not known is absent
     user              id (alice@pve!token), account (alice@pve), name (alice), domain (pve)
     source.ip         the client's address as the log shows it
     host.name         the node
-    http, url         method, status code, path, query (secrets redacted)
+    http, url         method, status code, length of the answer, path, query (secrets redacted)
     error.message     why a line could not be parsed, or a task's error text
     pve               upid, task_type, status, state, vmid, token, object, object_type, severity, channel
 """

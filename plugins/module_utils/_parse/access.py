@@ -55,8 +55,10 @@ def parse_access(lines: Iterable[str | bytes], node: str, ids: EventIds | None =
 def parse_access_line(line: str | bytes, node: str, ids: EventIds) -> Event:
     """The event of one line; a line that cannot be read gives an event of kind pipeline_error.
 
+    `http.response.body.bytes` is the length of the answer as it was sent: one of more than 1,024 bytes is compressed.
     `url.path` is the path as the server reads it: without scheme and host, percent-decoded, single slashes.
-    The outcome of a browser's call (`extjs`) with a status of 200 is unknown, because its refusals stand as 200 too.
+    The outcome of a browser's call (`extjs`) with a status of 200 is unknown, because its refusals stand as 200 too;
+    the length tells them apart, once the call is known (`_evidence/answers.py`).
     """
     text = decode_line(line)
     match = LINE.fullmatch(text)
@@ -90,15 +92,18 @@ def parse_access_line(line: str | bytes, node: str, ids: EventIds) -> Event:
         event["source"] = {"ip": address}
     if node:
         event["host"] = {"name": node}
-    _add_call(event, request, status)
+    _add_call(event, request, status, length)
     event["pve"] = {"channel": request.channel} if token is None else {"channel": "api_token", "token": token}
     return event
 
 
-def _add_call(event: Event, request: _Request, status: str) -> None:
+def _add_call(event: Event, request: _Request, status: str, length: str) -> None:
     http: dict[str, Any] = {} if request.method is None else {"request": {"method": request.method}}
-    if status != "-":
-        http["response"] = {"status_code": int(status)}
+    answer: dict[str, Any] = {} if status == "-" else {"status_code": int(status)}
+    if length != "-":
+        answer["body"] = {"bytes": int(length)}
+    if answer:
+        http["response"] = answer
     if http:
         event["http"] = http
     if request.path is not None:

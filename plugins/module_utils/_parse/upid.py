@@ -31,9 +31,16 @@ _TOLERANT = re.compile(
 _BACKUP_SERVER = re.compile(
     rf"UPID:[^:\s]+:{_HEX8}:[0-9A-Fa-f]{{8,9}}:[0-9A-Fa-f]{{8,16}}:{_HEX8}:[^:\s]+:[^:\s]*:[^:\s]+:", re.ASCII
 )
-# An id never holds a start time, and that of a guest's task no colon: both are the ends of two UPIDs that ran together.
+# An id never holds a start time, and that of a guest's task no colon but in `vm:100`: such are two UPIDs that ran
+# together.
 _TWO_IN_ONE = re.compile(rf"(?:.*:)?{_HEX8}:.*", re.ASCII | re.DOTALL)
 _GUEST_TYPES = ("qm", "vz", "ha")
+_SERVICE = re.compile(r"(?:vm|ct):\d{1,9}", re.ASCII)
+# A task names its guest as 100, as vm:100 where the HA manager starts it, as 100@store for a volume or backups of the
+# guest, and as 100-scsi0>101-scsi1 for a disk that moves.
+_GUEST = re.compile(r"(?:(?:vm|ct)[:/])?([1-9]\d{2,8})(?:([@-]).+)?", re.ASCII | re.DOTALL)
+# Types whose object may have a mere number for its name: an account, a pool, a disk.
+_OTHER_OBJECTS = ("acme", "auth-", "ceph", "cluster", "dir", "disk", "lvm", "srv", "wipe", "zfs")
 _ESCAPE = re.compile(r"\\x([0-7][0-9A-Fa-f])")
 
 
@@ -64,7 +71,27 @@ class Upid:
     @property
     def object(self) -> str:
         r"""The id without escapes: Proxmox VE writes a colon as `\x3a`."""
-        return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), self.id) if "\\" in self.id else self.id
+        return _without_escapes(self.id)
+
+    @property
+    def guest(self) -> int | None:
+        """The guest that the task was about, as `guest_of` tells it."""
+        return guest_of(self.type, self.id)
+
+
+def guest_of(task_type: str, object_id: str) -> int | None:
+    """The number of the guest that an id of a task names, or None. This is the only place that knows the rule.
+
+    With two guests, as of a disk that moves, it is the first one.
+    """
+    match = _GUEST.fullmatch(_without_escapes(object_id))
+    if match is None or (match[2] != "@" and task_type.startswith(_OTHER_OBJECTS)):
+        return None
+    return int(match[1])
+
+
+def _without_escapes(text: str) -> str:
+    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) if "\\" in text else text
 
 
 def user_fields(userid: str) -> EventUser:
@@ -109,8 +136,8 @@ def _tolerant_match(text: str, strict: bool) -> re.Match[str]:
         raise InputError(
             f"{_short(text)} is not a UPID: it must look like UPID:node:pid:pstart:starttime:type:id:user@realm:"
         )
-    of_guest = match[5].startswith(_GUEST_TYPES) and ":" in match[6]
-    if of_guest or "UPID:" in text[1:] or "\0" in text or _TWO_IN_ONE.fullmatch(match[6]):
+    of_guest = match[5].startswith(_GUEST_TYPES) and not _SERVICE.fullmatch(match[6])
+    if (of_guest and ":" in match[6]) or "UPID:" in text[1:] or "\0" in text or _TWO_IN_ONE.fullmatch(match[6]):
         raise InputError(f"{_short(text)} is damaged: two UPIDs ran together")
     return match
 

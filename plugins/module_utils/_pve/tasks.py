@@ -20,6 +20,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.errors import Api
 from ansible_collections.pve.audit.plugins.module_utils._model.names import owner_of
 from ansible_collections.pve.audit.plugins.module_utils._model.task import Task
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
+from ansible_collections.pve.audit.plugins.module_utils._parse.upid import guest_of
 from ansible_collections.pve.audit.plugins.module_utils._pve.fanout import FanOut
 from ansible_collections.pve.audit.plugins.module_utils._pve.ring import Ring, read_ring
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api
@@ -54,7 +55,7 @@ class TaskFilter:
             self._ran_in_interval(task)
             and (not self.types or task["type"] in self.types)
             and (not self.states or task["state"] in self.states)
-            and (self.vmid is None or task["id"] == str(self.vmid))
+            and (self.vmid is None or guest_of(task["type"], task["id"]) == self.vmid)
             and (self.running is None or (task["state"] == "running") is self.running)
             and (not self.users or self._by_user(task))
         )

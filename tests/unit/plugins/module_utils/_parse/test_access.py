@@ -40,7 +40,7 @@ LINES: list[tuple[str | bytes, dict[str, Any]]] = [
             "user": {"id": "a@pve", "account": "a@pve", "name": "a", "domain": "pve"},
             "source.ip": "192.0.2.7",
             "host.name": "pve1",
-            "http": {"request": {"method": "DELETE"}, "response": {"status_code": 200}},
+            "http": {"request": {"method": "DELETE"}, "response": {"status_code": 200, "body": {"bytes": 83}}},
             "url": {"path": "/api2/json/nodes/pve1/qemu/100", "query": "purge=1"},
             "pve": {"channel": "api"},
         },
@@ -73,7 +73,7 @@ LINES: list[tuple[str | bytes, dict[str, Any]]] = [
     (line("GET / HTTP/1.1", user="-"), {"event.outcome": "success", "pve": {"channel": "unknown"}}),
     (
         line("-", user="-", tail="400 11"),
-        {"http": {"response": {"status_code": 400}}, "url": None, "event.kind": "event"},
+        {"http": {"response": {"status_code": 400, "body": {"bytes": 11}}}, "url": None, "event.kind": "event"},
     ),
     (line("GET /api2/json/%71emu HTTP/1.1"), {"url.path": "/api2/json/qemu"}),
     (line("GET /api2/json/users/zo%C3%AB%40pve HTTP/1.1"), {"url.path": "/api2/json/users/zoë@pve"}),
