@@ -72,8 +72,9 @@ def ansible(tmp_path: Path) -> Ansible:
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Simulator]:
-    """Three nodes, all well."""
-    with running_simulator(nodes=3, unauthorized_delay=0.1) as simulator:
+    """Three nodes, all well, and two metric servers that answer."""
+    listeners = ("192.0.2.1:8086", "192.0.2.1:4318")
+    with running_simulator(nodes=3, unauthorized_delay=0.1, metric_listeners=listeners) as simulator:
         yield simulator
 
 

@@ -80,7 +80,7 @@ class Cluster:
     """Everything the API answers from. `passwords` and `secrets` are plain text: nothing here is real.
 
     Configuration (users, realms, metric servers) is replaced, not changed, through `tests.lab.identity`.
-    `metric_listeners`: the `server:port` that answer when PVE tries a metric server over TCP; None for all there are.
+    `metric_listeners`: the `server:port` that answer when PVE tries a metric server over TCP; None: it is really tried.
     """
 
     nodes: dict[str, Node]

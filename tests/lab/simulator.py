@@ -250,7 +250,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--lazy", action="store_true", help="read task lists when first asked: a quick start, slow first answers")
     add("--no-quorum", action="store_true", help="only the first node is up")
     add("--no-quorum-delay", type=float, default=10.0, help="seconds before a write without quorum fails")
-    add("--metric-listener", action="append", metavar="HOST:PORT", help="only these metric servers answer")
+    add(
+        "--metric-listener",
+        action="append",
+        metavar="HOST:PORT",
+        help="these metric servers answer, and no others; default: they are really tried",
+    )
     add("--certificate", choices=KINDS, default="valid")
     return parser
 

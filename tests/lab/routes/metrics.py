@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from tests.lab.context import Context, Result, api
 from tests.lab.errors import server_error
 from tests.lab.identity import edit_metric_servers
@@ -14,6 +16,7 @@ from tests.lab.realms import digest_of
 from tests.lab.sections import Section, Sections
 from tests.lab.usercfg_write import truthy
 
+_PATIENCE = 1.0
 _NO_TYPE = "cannot lookup undefined type! at /usr/share/perl5/PVE/API2/Cluster/MetricServer.pm line 295."
 
 
@@ -45,12 +48,12 @@ def metric_server(context: Context) -> Result:
 
 # Type -> the option with its protocol, the port that is used without one, and what PVE says when nobody listens there.
 _TESTS = {
-    "graphite": ("proto", 2003, "couldn't create carbon socket [{server}]:{port} - Connection refused"),
-    "influxdb": ("influxdbproto", 8089, "500 Can't connect to {server}:{port} (Connection refused)"),
+    "graphite": ("proto", 2003, "couldn't create carbon socket [{server}]:{port} - {why}"),
+    "influxdb": ("influxdbproto", 8089, "500 Can't connect to {server}:{port} ({why})"),
     "opentelemetry": (
         None,
         4318,
-        "Connection test failed: 500 Can't connect to {server}:{port} (Connection refused) at"
+        "Connection test failed: 500 Can't connect to {server}:{port} ({why}) at"
         " /usr/share/perl5/PVE/Status/OpenTelemetry.pm line 707.",
     ),
 }
@@ -61,10 +64,22 @@ def _test_connection(context: Context, server: Section) -> None:
     option, port, text = _TESTS[str(server["type"])]
     if option is not None and (server.get("disable") or server.get(option, "udp") == "udp"):
         return
-    place = {"server": server["server"], "port": server.get("port", port)}
-    listening = context.cluster.metric_listeners
-    if listening is not None and "{server}:{port}".format(**place) not in listening:
-        raise server_error(text.format(**place))
+    host, port = str(server["server"]), int(server.get("port", port))
+    known = context.cluster.metric_listeners
+    why = _try(host, port) if known is None else None if f"{host}:{port}" in known else "Connection refused"
+    if why:
+        raise server_error(text.format(server=host, port=port, why=why))
+
+
+def _try(host: str, port: int) -> str | None:
+    """Why nobody can be reached there. PVE asks for more than a connection where it speaks HTTP."""
+    try:
+        socket.create_connection((host, port), timeout=_PATIENCE).close()
+    except TimeoutError:
+        return "Connection timed out"
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
 
 
 @api("POST", "/cluster/metrics/server/{id}")

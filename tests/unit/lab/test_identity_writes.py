@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -317,6 +318,7 @@ def test_realms(running: Simulator) -> None:
 
 def test_metric_servers(running: Simulator) -> None:
     """Kept options have their types, a token is never shown, `disable 0` is not kept."""
+    running.cluster.metric_listeners = frozenset(("192.0.2.9:8086",))
     path = "/cluster/metrics/server/m1"
     options = {"type": "influxdb", "server": "192.0.2.9", "port": 8086, "influxdbproto": "https", "token": "secret"}
     assert call(running, "POST", path, {**options, "verify-certificate": 0, "disable": 0}).status == 200
@@ -337,6 +339,24 @@ def test_metric_servers(running: Simulator) -> None:
         call(running, "PUT", path, {**place, "delete": "server"}).reason == "unable to delete required option 'server'"
     )
     assert call(running, "DELETE", path).status == 200
+
+
+def test_a_metric_server_is_really_tried(running: Simulator) -> None:
+    """Over TCP and HTTP, and OpenTelemetry even when it is disabled; UDP tells nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        place = {"server": "127.0.0.1", "port": listening.getsockname()[1]}
+        tcp = {"type": "graphite", "proto": "tcp", **place}
+        assert call(running, "POST", "/cluster/metrics/server/there", tcp).status == 200
+    where = f"127.0.0.1:{place['port']}"
+    for data, reason in (
+        (tcp, f"couldn't create carbon socket [127.0.0.1]:{place['port']} - Connection refused"),
+        ({"type": "influxdb", "influxdbproto": "http", **place}, f"500 Can't connect to {where} (Connection refused)"),
+        ({"type": "opentelemetry", "disable": 1, **place},
+         f"Connection test failed: 500 Can't connect to {where} (Connection refused) at"
+         " /usr/share/perl5/PVE/Status/OpenTelemetry.pm line 707."),
+        ({"type": "graphite", **place}, "OK"),
+    ):  # fmt: skip
+        assert call(running, "POST", "/cluster/metrics/server/gone", data).reason == reason
 
 
 def test_no_quorum(running: Simulator) -> None:

@@ -32,7 +32,12 @@ ROOT = {"user": "root@pam", "password": "lab-password"}
 @pytest.fixture(scope="module")
 def running() -> Iterator[Simulator]:
     """One cluster for all tests of this file."""
-    with running_simulator(nodes=1, tasks_per_node=0, unauthorized_delay=0.0, no_quorum_delay=0.0) as simulator:
+    choices: Record = {
+        "unauthorized_delay": 0.0,
+        "no_quorum_delay": 0.0,
+        "metric_listeners": ("192.0.2.1:8086", "192.0.2.1:4318"),
+    }
+    with running_simulator(nodes=1, tasks_per_node=0, **choices) as simulator:
         yield simulator
 
 
