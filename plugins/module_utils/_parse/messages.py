@@ -119,7 +119,9 @@ def _read_daemon(message: str) -> Facts | None:
         return facts
     if match := _REFUSAL.fullmatch(message):
         text = clean(match[1])
-        return Facts(PVE_AUTH, ACTION_AUTHENTICATE, "failure", _refused_user(text), None, text)
+        facts = Facts(PVE_AUTH, ACTION_AUTHENTICATE, "failure", _refused_user(text), None, text)
+        facts.extra["credential"] = "ticket_or_token"
+        return facts
     return None
 
 

@@ -42,7 +42,7 @@ MESSAGES: list[tuple[str, str, tuple[Any, ...], dict[str, Any]]] = [
     ("pvedaemon", f"{FAIL} user=a@pve msg=no", (AUTH, "failure", "a@pve", None), {}),
     ("pvedaemon", f"openid {FAIL}192.0.2.1 msg=bad state", (AUTH, "failure", None, "192.0.2.1"), {"error.message": "bad state"}),
     ("pveproxy", "authentication failure: invalid token value!#012", (AUTH, "failure", None, None), {"error.message": "invalid token value!"}),
-    ("pveproxy", "authentication failure: user 'root@pam' is disabled", (AUTH, "failure", "root@pam", None), {}),
+    ("pveproxy", "authentication failure: user 'root@pam' is disabled", (AUTH, "failure", "root@pam", None), {"pve.credential": "ticket_or_token"}),
     ("pveproxy", "authentication failure: no such user ('no@pve')", (AUTH, "failure", "no@pve", None), {}),
     ("pveproxy", "authentication failure: no such token 'x' for user 'a@pve'", (AUTH, "failure", "a@pve", None), {}),
     ("IPCC.xs", "pam_unix(proxmox-ve-auth:auth): authentication failure; logname= uid=0 euid=0 tty= ruser= rhost=::ffff:192.0.2.1  user=root", (AUTH, "failure", "root@pam", "192.0.2.1"), {"event.dataset": "linux.auth"}),
