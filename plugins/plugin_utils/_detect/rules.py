@@ -147,14 +147,15 @@ def _keep(data: Mapping[str, Any], hours: WorkingHours, people: People) -> list[
 
 def _sieves(data: Mapping[str, Any], people: People) -> list[Sieve]:
     sieves: list[Sieve] = []
-    if data.get("renewals") is not None:
-        if data["renewals"] != "exclude":
-            raise InputError(f"renewals {data['renewals']!r} is unknown: use exclude, or leave it out")
-        sieves.append(without_renewals)
     if (path := data.get("first_seen")) is not None:
         if not isinstance(path, str) or not path:
             raise InputError(f"first_seen must be the name of a field such as source.ip, not {path!r}")
         sieves.append(lambda kept, _events: first_seen(kept, path, people.addresses))
+    if data.get("renewals") is not None:
+        if data["renewals"] != "exclude":
+            raise InputError(f"renewals {data['renewals']!r} is unknown: use exclude, or leave it out")
+        # After first_seen: the renewals show from where an account usually comes.
+        sieves.append(without_renewals)
     return sieves
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatch
 from typing import Any
 
 import pytest
@@ -13,11 +14,13 @@ from ansible_collections.pve.audit.plugins.filter.anomalies import shipped_rules
 from ansible_collections.pve.audit.plugins.module_utils._classify.action import ACTIONS
 from ansible_collections.pve.audit.plugins.module_utils._evidence.read import classify_event
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._parse.messages import ACTIONS as MESSAGES
 from ansible_collections.pve.audit.plugins.module_utils._parse.task import task_event
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.anomalies import find_anomalies
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.hours import working_hours
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.match import matcher
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.rules import check_rules
+from tests.unit.plugins.plugin_utils._detect.test_access_rules import CASES as ACCESS_CASES
 
 MONDAY_NOON = 1_795_435_200  # 2026-11-23T12:00:00Z
 MONDAY_NIGHT = MONDAY_NOON + 10 * 3600
@@ -110,9 +113,10 @@ def test_shipped_rules(events: list[Any], expected: list[tuple[str, str, Any]]) 
 
 
 def test_every_shipped_rule_has_a_true_and_a_false_example() -> None:
+    tables = [(case[0], case[2]) for case in CASES] + [(case[0], case[2]) for case in ACCESS_CASES]
     rules = {rule["id"] for rule in shipped_rules()}
-    assert {name for _text, _events, expected in CASES for name, _severity, _who in expected} == rules
-    assert len([case for case in CASES if not case[2]]) >= len(rules)
+    assert {row[0] for _text, expected in tables for row in expected} == rules
+    assert len([text for text, expected in tables if not expected]) >= len(rules)
 
 
 def test_every_shipped_rule_is_told_in_both_languages() -> None:
@@ -160,9 +164,15 @@ def test_a_finding_says_of_what_nobody_knows_whether_it_worked() -> None:
 
 def test_shipped_rules_name_actions_that_exist() -> None:
     for rule in shipped_rules():
-        names = rule.get("match", {}).get("event.action", [])
-        for name in [names] if isinstance(names, str) else names:
-            assert name in ACTIONS, name
+        parts = [rule, *rule.get("rules", [])]
+        matches = [one for part in parts for one in _listed(part.get("match", {}))]
+        for name in [name for one in matches for name in _listed(one.get("event.action", []))]:
+            known = [action for action in (*ACTIONS, *MESSAGES) if fnmatch(action, name)]
+            assert known, f"{rule['id']}: {name}"
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 OWN = {"id": "own", "severity": "low", "type": "event_count", "timespan": "1h", "condition": {"gte": 1}}
