@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shipped rules for logins, refusals, rights and logging, on lines of access.log and the journal as nodes write them."""
+"""The shipped rules for logins, refusals, rights and logging, on lines as nodes write them."""
 
 from __future__ import annotations
 
@@ -96,14 +96,17 @@ CASES: list[tuple[str, list[str], Expected]] = [
     ("ten failures of ten accounts, from one address",
      [line for n in range(10) for line in failed(1, user=f"u{n}@pve", at=NOON + 10 * n)],
      [("password-spraying", "HIGH", H)]),
-    ("four accounts from one address", [line for n in range(4) for line in failed(2, f"u{n}@pve", at=NOON + 30 * n)], []),
+    ("four accounts from one address",
+     [line for n in range(4) for line in failed(2, f"u{n}@pve", at=NOON + 30 * n)], []),
     ("ten failures of three accounts", [line for n in range(3) for line in failed(4, f"u{n}@pve", at=NOON + 50 * n)],
      [("brute-force-address", "HIGH", H)]),
     ("nine", [line for n in range(3) for line in failed(3, f"u{n}@pve", at=NOON + 50 * n)], []),
     ("access.log alone",
-     [call(NOON + 10 * n, "POST", "/api2/json/access/ticket", status=401, size=50) for n in range(10)], [("brute-force-address", "HIGH", H)]),
+     [call(NOON + 10 * n, "POST", "/api2/json/access/ticket", status=401, size=50) for n in range(10)],
+     [("brute-force-address", "HIGH", H)]),
     ("what the account's finding told is not told again", failed(12), [BRUTE]),
-    ("a login after five failures", [*failed(5), *login(at=NOON + 60)], [("login-after-failures", "CRITICAL", A), BRUTE]),
+    ("a login after five failures", [*failed(5), *login(at=NOON + 60)],
+     [("login-after-failures", "CRITICAL", A), BRUTE]),
     ("a login after four", [*failed(4), *login(at=NOON + 60)], []),
     ("a login before them", [*login(at=NOON - 60), *failed(5)], [BRUTE]),
     ("a login much later", [*failed(5), *login(at=NOON + HOUR)], [BRUTE]),
@@ -159,6 +162,11 @@ CASES: list[tuple[str, list[str], Expected]] = [
      [("firewall-weakened", "HIGH", A)]),
     ("the firewall stopped", [task(NOON, "srvstop", "pve-firewall")], [("firewall-weakened", "HIGH", A)]),
     ("firewall rules read", [call(NOON, "GET", "/api2/json/nodes/pve1/qemu/100/firewall/rules", ALICE)], []),
+    ("messages lost", [journal(NOON, "Suppressed 4711 messages from pvedaemon.service", "systemd-journald")],
+     [("messages-lost", "MEDIUM", {"host.name": "pve1"})]),
+    ("a logger stopped", [journal(NOON, "Stopped rsyslog.service - System Logging Service.", "systemd")],
+     [("logger-stopped", "MEDIUM", {"host.name": "pve1"})]),
+    ("a logger started", [journal(NOON, "Started rsyslog.service - System Logging Service.", "systemd")], []),
     ("rights given at night", [call(NIGHT, "PUT", "/api2/extjs/access/acl", ALICE)],
      [("action-outside-hours", "HIGH", A), ("rights-changed", "HIGH", A)]),
 ]  # fmt: skip
