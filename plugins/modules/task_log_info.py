@@ -21,7 +21,11 @@ extends_documentation_fragment:
   - pve.audit.api.attributes
 options:
   upids:
-    description: Task ids (UPIDs), for example from M(pve.audit.tasks_info).
+    description:
+      - Task ids (UPIDs), for example from M(pve.audit.tasks_info).
+      - What is no UPID has a reason in its entry of RV(logs). The module fails when none of them is one.
+      - When the cluster has no node of the name that a UPID has, because the node was renamed, all nodes are asked for
+        the text.
     type: list
     elements: str
     required: true

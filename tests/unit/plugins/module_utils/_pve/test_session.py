@@ -185,8 +185,13 @@ def test_a_text_that_is_gone_is_not_called_empty(simulator: Simulator) -> None:
     logs = collect_logs(session, [gone, elsewhere], max_lines=10, seconds=10.0)
     assert [(log["lines"], log["complete"]) for log in logs] == [([], False), ([], False)]
     assert logs[0]["reason"] == "the log text is no longer on the node"
+    assert logs[1]["reason"] == "the cluster has no node pve9, and none of pve1, pve2, pve3 has the log text"
     with pytest.raises(errors.InputError, match="is not a UPID"):
         collect_logs(session, ["nonsense"], max_lines=10, seconds=10.0)
+    mixed = collect_logs(session, ["nonsense", gone], max_lines=10, seconds=10.0)
+    assert [log["upid"] for log in mixed] == ["nonsense", gone]
+    assert "is not a UPID" in str(mixed[0]["reason"])
+    assert mixed[1] == logs[0]
     with pytest.raises(errors.InputError, match="max_lines must be at least 1"):
         collect_logs(session, [gone], max_lines=0, seconds=10.0)
 
