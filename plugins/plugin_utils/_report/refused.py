@@ -10,6 +10,9 @@ from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, get_field
 
+REFUSING = frozenset({"pve.access", "pve.auth", "linux.auth"})
+"""The sources whose failures are refusals."""
+
 Key = tuple[str | None, str | None, str]
 _MOST = 20
 """How many objects, nodes or reasons a row names."""

@@ -28,7 +28,8 @@ from ansible_collections.pve.audit.plugins.module_utils._model.severity import (
 )
 from ansible_collections.pve.audit.plugins.module_utils._model.time import to_epoch, zone
 from ansible_collections.pve.audit.plugins.plugin_utils._report.coverage import summarise_coverage
-from ansible_collections.pve.audit.plugins.plugin_utils._report.refused import Key, add_refused, refused_rows
+from ansible_collections.pve.audit.plugins.plugin_utils._report.doubts import doubt_coverage, doubts_of
+from ansible_collections.pve.audit.plugins.plugin_utils._report.refused import REFUSING, Key, add_refused, refused_rows
 from ansible_collections.pve.audit.plugins.plugin_utils._report.timeline import build_timeline
 
 ROOT = "root@pam"
@@ -99,6 +100,7 @@ def summarise(
     ordered = sort_findings(findings)
     end = until if until is not None else now
     limits = (None if since is None else to_epoch(since), to_epoch(end))
+    coverage = doubt_coverage(coverage, doubts_of(records))
     covered = summarise_coverage(coverage, tally.records, *limits)
     return {
         "verdict": _verdict(tally.totals["events"], len(ordered), all(entry.nothing for entry in coverage)),
@@ -170,6 +172,7 @@ def _count_action(tally: _Tally, event: Event, head: Mapping[str, Any], time: st
     node = _part(event, "host").get("name")
     is_task = head.get("dataset") == TASKS
     tally.totals["tasks"] += is_task
+    tally.totals["refused"] += outcome == "failure" and head.get("dataset") in REFUSING
     _count_totals(tally.totals, action, outcome, pve.get("state"), is_task)
     counts = tally.actions.get(action)
     if counts is None:
@@ -180,7 +183,7 @@ def _count_action(tally: _Tally, event: Event, head: Mapping[str, Any], time: st
         _count_actor(tally, str(user), action, outcome, severity, node, time)
     if outcome == "failure" and is_task:
         _count_failure(tally, event, action, node, time)
-    elif outcome == "failure":
+    elif outcome == "failure" and head.get("dataset") in REFUSING:
         add_refused(tally.refused, event, action, _reason(event), time)
     high_severity = severity in HIGH_SEVERITIES or is_critical(action)
     if high_severity:
@@ -191,7 +194,7 @@ def _count_action(tally: _Tally, event: Event, head: Mapping[str, Any], time: st
 
 
 def _count_totals(totals: Counter[str], action: str, outcome: str, state: object, is_task: bool) -> None:
-    totals["failed" if is_task else "refused"] += outcome == "failure"
+    totals["failed"] += is_task and outcome == "failure"
     totals["warnings"] += state == "warning"
     totals["running"] += state == "running"
     totals["unknown"] += outcome == "unknown" and state != "running"

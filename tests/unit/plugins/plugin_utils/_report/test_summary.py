@@ -196,6 +196,44 @@ def test_a_source_was_looked_at_where_a_row_says_so(
     assert gaps == [(source, node) for source, nodes, _records in unlooked for node in nodes]
 
 
+def lost(node: str | None, log: str = "journal", kind: str = "event", dataset: str = "linux.log") -> dict[str, Any]:
+    """A log that says of itself that it lost something, or with another kind a record that cannot be read."""
+    return {
+        "event": {"id": f"{node}{log}{kind}", "kind": kind, "dataset": dataset, "outcome": "failure"},
+        "host": {"name": node} if node else {},
+        "pve": {"log": log},
+    }
+
+
+# An event, and the codes of the rows of each source and node then.
+DOUBTS = [
+    (lost("pve1"), {("linux.auth", "pve1"): ["records_missing"]}),
+    (lost("pve1", "syslog"), {("linux.auth", "pve1"): ["records_missing"]}),
+    (lost("pve1", "audit"), {}),
+    (lost("pve3"), {}),
+    (lost(None), {("linux.auth", node): ["records_missing"] for node in ("pve1", "pve2")}),
+    (lost("pve2", kind="pipeline_error", dataset="pve.access"), {("pve.access", "pve2"): ["corrupt_records"]}),
+    (lost("pve1", kind="pipeline_error", dataset="pve.task"), {("pve.task", "pve1"): ["corrupt_records"]}),
+]
+
+
+@pytest.mark.parametrize(("told", "codes"), DOUBTS)
+def test_records_that_tell_of_missing_ones_make_their_source_incomplete(told: Any, codes: Any) -> None:
+    rows = [seen(source, node) for source in ("pve.task", "pve.access", "linux.auth") for node in ("pve1", "pve2")]
+    model = summary([told], coverage=rows)
+    found = {(row["source"], row["node"]): [reason["code"] for reason in row["reasons"]]
+             for row in model["coverage"]["nodes"] if row["reasons"]}  # fmt: skip
+    assert found == codes
+    assert model["coverage"]["complete"] is not bool(codes)
+    assert model["refused"] == [], "a log is no person who was refused"
+
+
+def test_a_damaged_record_is_told_once() -> None:
+    told = lost("pve1", kind="pipeline_error", dataset="pve.task")
+    [gap] = summary([told], coverage=[part("corrupt_records")])["coverage"]["gaps"]
+    assert gap["message"] == "m"
+
+
 def test_a_source_is_seen_from_the_last_begin_to_the_first_end() -> None:
     rows = [WHOLE, replace(part("ring_turned", "2026-11-18T00:00:00Z"), node="pve2")]
     [row] = summary([], coverage=rows)["coverage"]["sources"]["looked_at"]

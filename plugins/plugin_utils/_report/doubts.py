@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the records themselves say against a row of coverage: some are damaged, or their log says that it lost some."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, get_field
+
+# Events in which a log speaks of itself, and the sources that are read from that log.
+_OF_ITSELF = "linux.log"
+_JOURNAL = ("pve.auth", "linux.auth")
+_LOGS = ("journal", "syslog")
+
+CORRUPT, MISSING = "corrupt_records", "records_missing"
+_SENTENCES = {
+    CORRUPT: "{count} records that were handed over are damaged",
+    MISSING: "the log says itself, {count} times, that messages were lost or damaged",
+}
+Doubts = Counter[tuple[str, str, str]]
+
+
+def doubts_of(events: Iterable[Event]) -> Doubts:
+    """How often the events say against (source, node, code of the reason); node "" where none is named."""
+    found: Doubts = Counter()
+    for event in events:
+        dataset, node = get_field(event, "event.dataset"), get_field(event, "host.name") or ""
+        if get_field(event, "event.kind") == "pipeline_error":
+            found[(str(dataset), node, CORRUPT)] += 1
+        elif dataset == _OF_ITSELF and get_field(event, "event.outcome") == "failure":
+            lacks = get_field(event, "pve.log") in _LOGS
+            found.update((source, node, MISSING) for source in _JOURNAL if lacks)
+    return found
+
+
+def doubt_coverage(coverage: Sequence[Coverage], doubts: Doubts) -> list[Coverage]:
+    """The rows, each with the reasons that its own records give. What names no node counts against every node."""
+    return [_doubted(entry, doubts) for entry in coverage]
+
+
+def _doubted(entry: Coverage, doubts: Doubts) -> Coverage:
+    known = {reason["code"] for reason in entry.reasons}
+    reasons = []
+    for code, sentence in _SENTENCES.items():
+        count = doubts[(entry.source, entry.node, code)] + doubts[(entry.source, "", code)]
+        if count and code not in known:
+            reasons.append({"code": code, "message": sentence.format(count=count)})
+    return replace(entry, reasons=[*entry.reasons, *reasons]) if reasons else entry
