@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.names import split_userid
 from ansible_collections.pve.audit.plugins.module_utils._parse.facts import (
     LINUX_AUTH,
@@ -40,6 +41,7 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.unix_messages imp
     read_su,
     read_sudo,
 )
+from ansible_collections.pve.audit.plugins.module_utils._parse.upid import parse_upid
 
 ACTION_AUTHENTICATE = "access.authenticate"
 ACTION_TASK_START = "session.task.start"
@@ -203,19 +205,30 @@ def _read_task(ident: str, message: str) -> Facts | None:
     if match is None:
         return None
     user, verb, upid, status = match.groups()
+    action = ACTION_TASK_START if verb == "starting" else ACTION_TASK_END
     extra: dict[str, Any] = {"upid": _whole_upid(message, upid)}
+    if not _is_of(extra["upid"], user):
+        return Facts(PVE_AUTH, action, "unknown", error="the UPID is damaged: another line may have run into this one")
     token = split_userid(user)[2]
     channel = "unknown" if ident in DAEMONS else "cli"
     extra["channel"] = "api_token" if token is not None else channel
     if token is not None:
         extra["token"] = token
     if verb == "starting":
-        return Facts(PVE_AUTH, ACTION_TASK_START, "unknown", user, extra=extra)
+        return Facts(PVE_AUTH, action, "unknown", user, extra=extra)
     status = clean(message.partition(extra["upid"])[2].strip())
     state = task_state(status)
     extra |= {"status": status, "state": state} if status else {"state": state}
     error = status if state == "error" else None
-    return Facts(PVE_AUTH, ACTION_TASK_END, outcome(state), user, None, error, extra)
+    return Facts(PVE_AUTH, action, outcome(state), user, None, error, extra)
+
+
+def _is_of(upid: str, user: str) -> bool:
+    """True for a readable UPID of the user who signed the message."""
+    try:
+        return parse_upid(upid, strict=False).userid == user
+    except InputError:
+        return False
 
 
 def _whole_upid(message: str, short: str) -> str:

@@ -24,6 +24,7 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.line_time import 
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import EventIds
 
 UPID = "UPID:pve1:000005A4:00079323:6B047A49:qmcreate:501:iac@pve!terraform:"
+ROOT = "UPID:pve1:000005A4:00079323:6B047A49:qmcreate:501:root@pam:"
 REFERENCE = 1795456000.0  # 2026-11-23T17:46:40Z
 AUTH, OPEN, CLOSE, SUDO = "access.authenticate", "session.ssh.open", "session.ssh.close", "session.sudo.command"
 SESSION, CONSOLE, START, END = "session.open", "session.console.login", "session.task.start", "session.task.end"
@@ -67,10 +68,13 @@ MESSAGES: list[tuple[str, str, tuple[Any, ...], dict[str, Any]]] = [
     ("login", "FAILED LOGIN (1) on '/dev/tty1' FOR 'root', Authentication failure", (CONSOLE, "failure", "root@pam", None), {}),
     ("login", "FAILED LOGIN 1 FROM 192.0.2.1 FOR al, Authentication failure", (CONSOLE, "failure", "al@pam", "192.0.2.1"), {}),
     ("login", "pam_unix(login:session): session opened for user al(uid=1000) by LOGIN(uid=0)", (CONSOLE, "success", "al@pam", None), {}),
-    ("qm", f"<root@pam> starting task {UPID}", (START, "unknown", "root@pam", None), {"pve.upid": UPID, "pve.channel": "cli", "pve.task_type": None}),
-    ("pct", f"<root@pam> end task {UPID} OK", (END, "success", "root@pam", None), {"pve.status": "OK", "pve.state": "ok"}),
+    ("qm", f"<root@pam> starting task {ROOT}", (START, "unknown", "root@pam", None), {"pve.upid": ROOT, "pve.channel": "cli", "pve.task_type": None}),
+    ("pct", f"<root@pam> end task {ROOT} OK", (END, "success", "root@pam", None), {"pve.status": "OK", "pve.state": "ok"}),
     ("pvedaemon", f"<iac@pve!terraform> end task {UPID} got: no", (END, "failure", "iac@pve!terraform", None), {"error.message": "got: no", "pve.channel": "api_token", "pve.token": "terraform"}),
-    ("pvedaemon", f"<root@pam> end task {UPID[:-4]}m!x: WARNINGS: 3", (END, "success", "root@pam", None), {"pve.state": "warning"}),
+    ("pvedaemon", f"<root@pam> end task {ROOT} WARNINGS: 3", (END, "success", "root@pam", None), {"pve.state": "warning"}),
+    ("pvedaemon", f"<alice@pve> end task {UPID[:50]}Nov 23 17:39:20 pve1 pvedaemon[1]: <root@pam> end task {ROOT} OK", (END, "unknown", None, None), {"pve.upid": None, "pve.status": None}),
+    ("pvedaemon", f"<alice@pve> end task {ROOT} OK", (END, "unknown", None, None), {"pve.upid": None}),
+    ("pvedaemon", f"<alice@pve> starting task {ROOT[:40]}{ROOT}", (START, "unknown", None, None), {"pve.upid": None}),
     ("qm", "<root@pam> end task UPID:pve1:000005A4:00079323:6B047A49:imgcopy:pve1:local:root@pam: unexpected status", (END, "unknown", "root@pam", None), {"pve.upid": "UPID:pve1:000005A4:00079323:6B047A49:imgcopy:pve1:local:root@pam:"}),
 ]  # fmt: skip
 NOTHING = [
