@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
+from ansible_collections.pve.audit.plugins.module_utils._evidence.archive import ARCHIVE, read_syslog, unfinished
+from ansible_collections.pve.audit.plugins.module_utils._evidence.journal import JOURNAL
 from ansible_collections.pve.audit.plugins.module_utils._evidence.registry import BY_DATASET, BY_NAME, SOURCES
-from ansible_collections.pve.audit.plugins.module_utils._evidence.source import Context, Item, Source
+from ansible_collections.pve.audit.plugins.module_utils._evidence.source import Context, Found, Item, Source
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, unique_events
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import corrupt_event, decode_line
@@ -46,6 +48,7 @@ def _each(items: Iterable[Any], named: Source | None, context: Context) -> Itera
         except InputError as err:
             raise InputError(f"item {number} of the list: {err}") from None
         yield from found
+    yield from unfinished(context)
 
 
 def read_item(item: object, named: Source | None, context: Context) -> list[Event]:
@@ -57,7 +60,7 @@ def read_item(item: object, named: Source | None, context: Context) -> list[Even
     return [] if found is None else found if isinstance(found, list) else [found]
 
 
-def _read(item: object, named: Source | None, context: Context) -> Event | list[Event] | None:
+def _read(item: object, named: Source | None, context: Context) -> Found:
     if isinstance(item, (str, bytes)):
         return _read_line(item, named, context)
     if not isinstance(item, Mapping):
@@ -86,11 +89,13 @@ def _recognised(item: Item) -> Source | None:
     return next((source for source in SOURCES if source.recognises(item)), None)
 
 
-def _read_line(line: str | bytes, named: Source | None, context: Context) -> Event | list[Event] | None:
+def _read_line(line: str | bytes, named: Source | None, context: Context) -> Found:
     if not line.strip():
         return None
     text = decode_line(line)
-    source = named or _recognised(text)
+    source = ARCHIVE if ARCHIVE.looks_like(text) else named or _recognised(text)
+    if source is JOURNAL:
+        return read_syslog(text, context)
     if source is not None:
         return source.parse(text, context)
     known = ", ".join(f"no {one.line}" for one in SOURCES)

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from ansible_collections.pve.audit.plugins.module_utils._evidence.access import ACCESS
+from ansible_collections.pve.audit.plugins.module_utils._evidence.archive import ARCHIVE
 from ansible_collections.pve.audit.plugins.module_utils._evidence.journal import JOURNAL
 from ansible_collections.pve.audit.plugins.module_utils._evidence.source import Source
 from ansible_collections.pve.audit.plugins.module_utils._evidence.task import TASK
 
-SOURCES: tuple[Source, ...] = (TASK, ACCESS, JOURNAL)
+SOURCES: tuple[Source, ...] = (TASK, ACCESS, ARCHIVE, JOURNAL)
 """In the order in which they are asked whether they recognise an item: the strictest first."""
 
 CHOICES: tuple[str, ...] = ("auto", *(source.name for source in SOURCES))

@@ -17,6 +17,7 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.line_time import 
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import EventIds
 
 Item = Union[str, Mapping[str, Any]]  # noqa: UP007 - the sanity tests read no | of types here
+Found = Union[Event, list[Event], None]  # noqa: UP007
 
 
 @dataclass
@@ -24,7 +25,8 @@ class Context:
     """What lines do not say themselves.
 
     `node` is the node of lines that do not name one; `reference` (epoch seconds) and `clock` are for lines without
-    year or offset, in `tz`; `ids` tells identical lines of one collection apart.
+    year or offset, in `tz`; `ids` tells identical lines of one collection apart. `parts` are those of lines that the
+    forwarder had to cut, until all are there.
     """
 
     node: str = ""
@@ -32,6 +34,8 @@ class Context:
     tz: tzinfo = UTC
     ids: EventIds = field(default_factory=EventIds)
     clock: WallClock = field(init=False)
+    parts: dict[tuple[str, ...], dict[int, str]] = field(default_factory=dict)
+    _places: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Begin to follow the clock of the lines."""
@@ -42,6 +46,13 @@ class Context:
         other = copy(self)
         other.node = node
         return other
+
+    def seen(self, place: tuple[str, ...]) -> bool:
+        """Whether the line of this place and text was read before; from now on it was."""
+        key = hash(place)
+        known = key in self._places
+        self._places.add(key)
+        return known
 
 
 @dataclass(frozen=True)
@@ -77,7 +88,7 @@ class Source:
     datasets: tuple[str, ...]
     looks_like: Callable[[str], bool]
     record_keys: tuple[str, ...]
-    parse: Callable[[Item, Context], Event | list[Event] | None]
+    parse: Callable[[Item, Context], Found]
     classify: Callable[[Event], None]
     coverage: SourceCoverage
 

@@ -47,7 +47,7 @@ _HIDDEN = "the message is not text and was not shown: collect the journal with `
 
 def looks_like_journal(line: str) -> bool:
     """True for a line that begins with a time as syslog lines do, and for what stands between such lines."""
-    return bool(_TIMED.match(line) or _NOT_A_RECORD.match(line))
+    return has_time(line) or bool(_NOT_A_RECORD.match(line))
 
 
 def parse_journal_line(
@@ -84,6 +84,17 @@ def parse_journal_line(
     if note:
         event["pve"]["time_note"] = note
     return event
+
+
+def has_time(line: str) -> bool:
+    """True for a line that begins with a time as syslog lines do."""
+    return bool(_TIMED.match(line))
+
+
+def split_line(line: str) -> tuple[str, str]:
+    """Host and message of a line of syslog, both empty when it is none."""
+    match = _ISO.fullmatch(line) or _TRADITIONAL.fullmatch(line)
+    return (_short_host(match.groups()[-4]), match.groups()[-1]) if match else ("", "")
 
 
 def _line_time(match: re.Match[str], host: str, reference: float | None, clock: WallClock) -> tuple[str, str]:

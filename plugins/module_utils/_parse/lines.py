@@ -12,7 +12,14 @@ from functools import lru_cache
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, EventHead
 from ansible_collections.pve.audit.plugins.module_utils._parse.redact import redact
 
-PREFIXES = {"pve.access": "access", "pve.auth": "auth", "linux.auth": "auth", "linux.log": "log", "pve.task": "task"}
+PREFIXES = {
+    "pve.access": "access",
+    "pve.auth": "auth",
+    "linux.auth": "auth",
+    "linux.log": "log",
+    "pve.archive": "log",
+    "pve.task": "task",
+}
 
 
 def decode_line(raw: str | bytes) -> str:

@@ -47,6 +47,15 @@ ITEMS: list[tuple[str, Item, str, str, str, int | None]] = [
         100,
     ),
     (
+        "archive",
+        '<12>1 2026-11-23T17:39:20.000000Z pve1 pve-audit-forward - forward [pveaudit@32473 node="pve1" '
+        'source="forward" note="journal_hole"] entries may be missing',
+        "pve.archive",
+        "logging.messages.lost",
+        "high",
+        None,
+    ),
+    (
         "journal",
         "Nov 23 17:39:20 pve1 pvedaemon[1]: <root@pam> successful auth for user 'a@pve'",
         "pve.auth",
@@ -97,8 +106,8 @@ def test_names_and_datasets_stand_once() -> None:
 
 
 def test_what_was_not_looked_at_is_told_of_every_source() -> None:
-    """What a log says about itself is no source beside the log."""
-    assert set(BY_DATASET) - {"linux.log"} <= set(SOURCES_OF_EVIDENCE)
+    """What a log says about itself is no source beside the log, nor is an archive of logs."""
+    assert set(BY_DATASET) - {"linux.log", "pve.archive"} <= set(SOURCES_OF_EVIDENCE)
 
 
 def test_the_filter_documents_the_choices() -> None:
