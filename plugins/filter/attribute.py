@@ -26,7 +26,7 @@ description:
     on to another one, and the lines of the journal are one act with several witnesses.
   - It never guesses. What two could have done is V(ambiguous), and both are named.
   - The rule, its limits, and how often it is right on recordings of a genuine cluster stand in C(docs/attribution.md).
-  - Lines that only read, and lines that could not be read, are no acts.
+  - Lines that only read, what loggers say of themselves, and lines that could not be read are no acts.
 positional: nodes
 options:
   _input:

@@ -19,6 +19,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.act import (
 )
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, get_field, unique_events
 from ansible_collections.pve.audit.plugins.module_utils._model.names import owner_of
+from ansible_collections.pve.audit.plugins.module_utils._parse.facts import LINUX_LOG
 
 _FILES = {"pve.task": "tasks/index", "pve.access": "access.log", "pve.auth": "journal", "linux.auth": "journal"}
 _KEPT = ("upid", "object", "object_type", "vmid", "severity")
@@ -29,11 +30,12 @@ def join_acts(
 ) -> list[Act]:
     """The acts of classified events, in order of time: who did each, from where, how sure, and which lines say so.
 
-    Reads and lines that could not be read are no acts. `people` are the names of persons by user id, or by Unix
-    account of the realm pam; a token stands for its own name only, since a program uses it.
+    Reads, what loggers say of themselves, and lines that could not be read are no acts. `people` are the names of
+    persons by user id, or by Unix account of the realm pam; a token stands for its own name only, since a program uses
+    it.
     """
     groups = find_groups(unique_events(events), nodes)
-    acts = [_act(group, people or {}) for group in groups]
+    acts = [_act(group, people or {}) for group in groups if group.lead["event"].get("dataset") != LINUX_LOG]
     return sorted(acts, key=lambda act: (act["@timestamp"] or "", str(act["event"]["id"])))
 
 
@@ -54,7 +56,8 @@ def _act(group: Group, people: Mapping[str, str]) -> Act:
         "person": _common([one["person"] for one in candidates]) if sure else None,
         "source": {"ip": _common([one["ip"] for one in candidates]) if sure else None},
         "host": {"name": get_field(lead, "host.name")},
-        "pve": {key: facts.get(key) for key in _KEPT} | {"channel": _channel(candidates)},
+        "pve": {key: facts.get(key) for key in _KEPT}
+        | {"object": facts.get("object", group.object), "channel": _channel(candidates)},
         "attribution": {
             "confidence": group.confidence,
             "candidates": candidates,

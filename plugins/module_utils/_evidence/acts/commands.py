@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, pve.audit contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Commands on a node: qm, pct, pvesh and their like, which do all as root@pam.
+"""Commands on a node: qm, pct, pvesh and their like, which do all as root@pam, and the tools of the system.
 
 The journal's line of a task's start is written by the command itself (`qm[pid]`), and carries the login uid of the
 session that it runs in, whatever sudo or su did since. A line of sudo comes before it, half a second to a second.
@@ -10,14 +10,12 @@ session that it runs in, whatever sudo or su did since. A line of sudo comes bef
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.addresses import Addresses
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.calls import API_PROGRAMS
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.groups import Group
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.sessions import ROOT_UID, Command, Sessions
 from ansible_collections.pve.audit.plugins.module_utils._model.act import AMBIGUOUS, CERTAIN, LIKELY, UNKNOWN, Candidate
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, event_time, get_field
 from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT
@@ -25,74 +23,54 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.facts import (
     ACTION_SSH_CLOSE,
     ACTION_SSH_OPEN,
     ACTION_SUDO,
+    LINUX_LOG,
 )
 
 _SERVICES = {"pvescheduler": "scheduler", "pveupdate": "scheduler", "pve-ha-lrm": "ha", "pve-ha-crm": "ha"}
 _BEFORE, _AFTER = 5.0, 0.2  # seconds from the line of sudo to the line of the command
-_ROOT_UID = 0
-
-
-class Command(NamedTuple):
-    """A command that sudo ran: when, as whom it was called, its words, and the event of the line."""
-
-    time: float
-    user: str
-    words: tuple[str, ...]
-    event: Event
-
-
-@dataclass(slots=True)
-class Sessions:
-    """Who is who on each node: login uids, sessions of SSH, commands of sudo in order of time."""
-
-    names: dict[tuple[str, int], set[str]] = field(default_factory=lambda: defaultdict(set))
-    from_sudo: dict[tuple[str, int], set[str]] = field(default_factory=lambda: defaultdict(set))
-    ssh: dict[tuple[str, int], list[Event]] = field(default_factory=lambda: defaultdict(list))
-    sudo: dict[str, list[Command]] = field(default_factory=lambda: defaultdict(list))
-
-    def names_of(self, node: str, uid: int) -> set[str]:
-        """The accounts of a login uid: as logins name them, else as sudo does."""
-        if uid == _ROOT_UID:
-            return {ROOT}
-        return self.names.get((node, uid)) or self.from_sudo.get((node, uid), set())
-
-
-def read_sessions(events: Iterable[Event]) -> Sessions:
-    """What lines of SSH and sudo tell of sessions."""
-    found = Sessions()
-    for event in events:
-        action, user = event["event"].get("action"), get_field(event, "user.id")
-        if user is None or event["event"].get("outcome") == "failure":
-            continue
-        node, uid = get_field(event, "host.name") or "", get_field(event, "pve.loginuid")
-        if action in (ACTION_SSH_OPEN, ACTION_SSH_CLOSE):
-            if uid is not None:
-                found.names[node, uid].add(user)
-            if (session := get_field(event, "pve.audit_session")) is not None:
-                found.ssh[node, session].append(event)
-        elif action == ACTION_SUDO and (time := event_time(event)) is not None:
-            if uid is not None:
-                found.from_sudo[node, uid].add(user)
-            words = tuple((get_field(event, "process.command_line") or "").split())
-            found.sudo[node].append(Command(time, user, words, event))
-    for commands in found.sudo.values():
-        commands.sort(key=lambda command: command.time)
-    return found
 
 
 def judge_commands(groups: Iterable[Group], sessions: Sessions, known: Addresses) -> None:
-    """Who ran the command behind each act that the journal shows to be none of the API's."""
+    """Who ran the command behind each act that the journal shows to be none of the API's, where nobody is named yet."""
     for group in groups:
         event = next((event for event in group.members if get_field(event, "process.name")), None)
-        if event is None:
+        if event is None or event["event"].get("dataset") == LINUX_LOG:
             continue
-        program = get_field(event, "process.name")
-        user = get_field(group.lead, "user.id")
+        program, user = get_field(event, "process.name"), get_field(group.lead, "user.id")
         if program in _SERVICES:
             group.candidates = [_candidate(user, None, _SERVICES[program])]
             group.confidence = CERTAIN
-        elif program not in API_PROGRAMS and user == ROOT:
+        elif event["event"].get("action") == ACTION_SUDO:
+            _judge_sudo(group, event, sessions, known)
+        elif program not in API_PROGRAMS and user in (ROOT, None) and group.confidence == UNKNOWN:
             _judge_command(group, event, sessions, known)
+
+
+def judge_ssh(groups: Iterable[Group], known: Addresses) -> None:
+    """Who came in by SSH, or tried to: the line has name and address; the name of a refused one was typed."""
+    for group in groups:
+        lead = group.lead
+        if lead["event"].get("action") not in (ACTION_SSH_OPEN, ACTION_SSH_CLOSE):
+            continue
+        user, ip = get_field(lead, "user.id"), get_field(lead, "source.ip")
+        own = known.node_of(ip, get_field(lead, "host.name") or "") is not None
+        channel = "cluster_internal" if own else "ssh_root" if user == ROOT else "unknown"
+        group.candidates = [_candidate(user, None if own else ip, channel)]
+        group.confidence = CERTAIN if user is not None and ip is not None else UNKNOWN
+
+
+def _judge_sudo(group: Group, event: Event, sessions: Sessions, known: Addresses) -> None:
+    """The line names its caller, the login uid whoever logged in: two people where somebody became another by su."""
+    caller, uid = get_field(event, "user.id"), get_field(event, "pve.loginuid")
+    if caller is None or uid is None:
+        group.candidates = [_candidate(caller, None, "cli_sudo")]
+        group.confidence = UNKNOWN if caller is None else LIKELY
+        return
+    names, proven = sessions.names_of(get_field(event, "host.name") or "", uid, get_field(event, "pve.audit_session"))
+    ip, channel = _way_in(group, event, sessions, known)
+    people = sorted(names | {caller})
+    group.candidates = [_candidate(user, ip, channel if user == ROOT else "cli_sudo") for user in people]
+    group.confidence = AMBIGUOUS if len(people) > 1 else CERTAIN if proven else LIKELY
 
 
 def _judge_command(group: Group, event: Event, sessions: Sessions, known: Addresses) -> None:
@@ -102,40 +80,46 @@ def _judge_command(group: Group, event: Event, sessions: Sessions, known: Addres
     if uid is None:
         _judge_without_login(group, event, called)
         return
-    group.strong |= {id(event)}
-    names = sessions.names_of(node, uid)
-    ip, channel = _way_in(group, event, sessions, known, uid)
-    if channel == "cluster_internal":
-        names = {ROOT}
-    people = sorted(names | {command.user for command in called if len({one.user for one in called}) == 1})
+    group.strong.add(id(event))
+    names, proven = sessions.names_of(node, uid, get_field(event, "pve.audit_session"))
+    ip, channel = _way_in(group, event, sessions, known)
+    if channel != "cluster_internal" and len({command.user for command in called}) == 1:
+        names = names | {called[0].user}
+    people = sorted(names)
     group.candidates = [_candidate(user, ip, channel) for user in people] or [_candidate(None, ip, channel)]
-    group.confidence = CERTAIN if len(people) == 1 else AMBIGUOUS if people else UNKNOWN
-    if uid == _ROOT_UID and channel == "cli_root" and group.confidence == CERTAIN:
-        group.confidence = LIKELY
+    if len(people) > 1:
+        group.confidence = AMBIGUOUS
+    elif people:
+        group.confidence = CERTAIN if proven and channel != "cli_root" else LIKELY
 
 
 def _judge_without_login(group: Group, event: Event, called: list[Command]) -> None:
     """No login uid: the journal had none, or the line is text, which has no such field."""
     people = sorted({command.user for command in called})
+    user = get_field(group.lead, "user.id")
     if people:
-        group.candidates = [_candidate(user, None, "cli_sudo") for user in people]
+        group.candidates = [_candidate(one, None, "cli_sudo") for one in people]
         group.confidence = LIKELY if len(people) == 1 else AMBIGUOUS
     else:
-        group.candidates = [_candidate(ROOT, None, "cli_root")]
-        group.confidence = LIKELY if get_field(event, "pve.cursor") is not None else UNKNOWN
+        group.candidates = [_candidate(user, None, "cli_root")]
+        known = user is not None and get_field(event, "pve.cursor") is not None
+        group.confidence = LIKELY if known else UNKNOWN
 
 
-def _way_in(group: Group, event: Event, sessions: Sessions, known: Addresses, uid: int) -> tuple[str | None, str]:
+def _way_in(group: Group, event: Event, sessions: Sessions, known: Addresses) -> tuple[str | None, str]:
     """Address and channel, as the lines of SSH of the same session tell."""
     node, session = get_field(event, "host.name") or "", get_field(event, "pve.audit_session")
     lines = sessions.ssh.get((node, session), []) if session is not None else []
     addresses = {ip for line in lines if (ip := get_field(line, "source.ip")) is not None}
     group.support += lines
-    channel = "cli_sudo" if uid != _ROOT_UID else "ssh_root" if addresses else "cli_root"
+    as_root = get_field(event, "pve.loginuid") == ROOT_UID
+    channel = "cli_sudo" if not as_root else "ssh_root" if addresses else "cli_root"
     if len(addresses) != 1:
         return None, channel
     ip = addresses.pop()
-    return (None, "cluster_internal") if known.node_of(ip, node) is not None else (ip, channel)
+    if known.node_of(ip, node) is None:
+        return ip, channel
+    return None, "cluster_internal" if as_root else channel
 
 
 def _sudo_before(event: Event, vmid: int | None, commands: list[Command]) -> list[Command]:

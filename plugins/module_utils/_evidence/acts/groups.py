@@ -33,7 +33,8 @@ class Group:
     `lead` is the event that tells most of it, `members` are all that count as this act, the lead among them; `support`
     are lines of other acts that tell who did it. `lines` are the lines of access.log that may be its call, `line` the
     one that is taken for it. `strong` holds the ids (of Python) of events that name the act itself.
-    `renamed` is a better name of the action, `eliminated` says that other calls were ruled out by other tasks.
+    `renamed` is a better name of the action, `eliminated` says that other calls were ruled out by other tasks,
+    `told` that a message of the journal tells the same, and `object` what it says of the object.
     """
 
     lead: Event
@@ -47,6 +48,8 @@ class Group:
     confidence: str = UNKNOWN
     renamed: str | None = None
     eliminated: bool = False
+    told: bool = False
+    object: str | None = None
 
     def add(self, event: Event, *, strong: bool = False) -> None:
         """One more event of this act."""

@@ -14,15 +14,18 @@ from typing import cast
 
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.addresses import learn, pair_twins
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.calls import join_calls, judge_call, judge_tasks
-from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.commands import judge_commands, read_sessions
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.commands import judge_commands, judge_ssh
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.doubles import part_doubles
-from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.groups import Gathered, Group, gather
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.groups import Group, gather
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.lines import Line
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.logins import Trails, join_logins
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.messages import join_messages
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.parents import judge_children
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.sessions import join_sessions, read_sessions
 from ansible_collections.pve.audit.plugins.module_utils._evidence.task import DATASET as TASKS
 from ansible_collections.pve.audit.plugins.module_utils._model.act import CERTAIN, LIKELY, NodeAddresses
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, unique_events
+from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT
 from ansible_collections.pve.audit.plugins.module_utils._parse.upid import user_fields
 
 
@@ -37,13 +40,19 @@ def find_groups(events: list[Event], nodes: NodeAddresses | None = None) -> list
     lines = pair_twins(found.lines, known)
     tasks = list(found.tasks.values())
     left = join_calls(tasks, lines)
-    judge_commands(tasks, read_sessions(found.others), known)
+    sessions = read_sessions(found.others)
+    judge_commands(tasks, sessions, known)
     judge_tasks(tasks)
     groups = tasks + [_call(line) for line in left]
     judge_children(groups)
+    told = join_messages(found.others, groups)
+    others = [event for event in found.others if id(event) not in told]
     refused = [line for line in (*left, *found.reads) if line.user is None and line.status == 401]
-    logins = join_logins(found.others, found.tickets, refused, trails, known)
-    groups = _merged(groups, logins) + _singles(found, logins)
+    logins = join_logins(others, found.tickets, refused, trails, known)
+    alone = _alone(others, logins)
+    judge_ssh(alone, known)
+    judge_commands(alone, sessions, known)
+    groups = _merged(groups, logins) + alone
     _add_doubles(groups, doubles)
     return groups
 
@@ -85,17 +94,18 @@ def _merged(groups: list[Group], logins: list[Group]) -> list[Group]:
     return groups + kept
 
 
-def _singles(found: Gathered, logins: list[Group]) -> list[Group]:
-    """What no other source saw."""
-    seen = {id(event) for group in logins for event in group.members}
-    return [_single(event) for event in found.others if id(event) not in seen]
+def _alone(others: list[Event], logins: list[Group]) -> list[Group]:
+    """What no other source saw: sessions, and single messages."""
+    sessions = join_sessions(others)
+    seen = {id(event) for group in (*logins, *sessions) for event in group.members}
+    return sessions + [_single(event) for event in others if id(event) not in seen]
 
 
 def _single(event: Event) -> Group:
     user, source = event.get("user", {}).get("id"), event.get("source", {}).get("ip")
     group = Group(event, [event])
     group.candidates = [{"user": user, "person": None, "ip": source, "channel": "unknown"}]
-    if user is not None:
+    if user is not None and (user != ROOT or source is not None):
         group.confidence = LIKELY
     return group
 
@@ -128,13 +138,13 @@ def _is_sound(event: Event) -> bool:
 
 def _united(group: Group) -> Event:
     sources = {one["ip"] for one in group.candidates}
-    ip = sources.pop() if len(sources) == 1 and group.confidence in (CERTAIN, LIKELY) else None
+    ip = next(iter(sources)) if len(sources) == 1 and group.confidence in (CERTAIN, LIKELY) else None
     lead = group.lead
     others = [event["event"]["id"] for event in group.members if event is not lead and "id" in event["event"]]
     event = cast("Event", dict(lead))
     if ip is not None:
         event["source"] = {**lead.get("source", {}), "ip": ip}
-    elif group.line is not None and "source" in lead and not group.line.ip:
+    elif "source" in lead and lead["source"].get("ip") not in sources:
         del event["source"]
     users = {one["user"] for one in group.candidates}
     if "user" not in lead and len(users) == 1 and group.confidence == LIKELY and (user := users.pop()) is not None:
@@ -143,4 +153,6 @@ def _united(group: Group) -> Event:
         event["pve"] = {**lead.get("pve", {}), "witnesses": others}
     if group.renamed:
         event["pve"]["login"] = group.renamed
+    if group.object is not None and "object" not in event["pve"]:
+        event["pve"]["object"] = group.object
     return event
