@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.addresses import read_nodes
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.join import unite_events
 from ansible_collections.pve.audit.plugins.module_utils._model.event import require_events
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.anomalies import find_anomalies
@@ -154,6 +155,9 @@ options:
   known_addresses:
     description: Addresses and networks from which accounts are known to come, by account, and for V(*) those of
       everybody; for rules with C(first_seen).
+    type: dict
+  nodes:
+    description: As in P(pve.audit.windows#filter).
     type: dict
   working_hours:
     description: As C(hours) of P(pve.audit.outside_hours#filter); for rules with C(hours).
@@ -314,13 +318,14 @@ def anomalies(
     timezone: str = "UTC",
     administrators: object = None,
     known_addresses: object = None,
+    nodes: object = None,
 ) -> list[dict[str, Any]]:
     """See DOCUMENTATION. Raises AnsibleFilterError with one sentence."""
     try:
         hours = check_hours(working_hours, timezone)
         people = check_people(administrators, known_addresses)
         chosen = check_rules(shipped_rules() if rules is None else rules, extra_rules, hours, people)
-        found = find_anomalies(unite_events(require_events(events)), chosen)
+        found = find_anomalies(unite_events(require_events(events), read_nodes(nodes)), chosen)
         return [finding.as_dict() for finding in found]
     except ValueError as error:
         raise AnsibleFilterError(f"pve.audit.anomalies: {error}") from error

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.addresses import read_nodes
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.join import unite_events
 from ansible_collections.pve.audit.plugins.module_utils._model.event import require_events
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.match import matcher, outcome_filter
@@ -103,6 +104,10 @@ options:
   outcome:
     description: Keep only events with this outcome (V(success), V(failure), V(unknown)), or one of a list.
     type: raw
+  nodes:
+    description: All addresses of each node of the cluster, as in P(pve.audit.attribute#filter). If left out, they are
+      learned from calls that both nodes logged.
+    type: dict
 notes:
   - C(user.account) is the account with all its API tokens (V(iac@pve)), C(user.id) tells the tokens apart
     (V(iac@pve!janitor)), C(user.name) (V(iac)) takes the accounts of all realms together.
@@ -191,10 +196,11 @@ def windows(
     match: object = None,
     outcome: object = None,
     rules: object = None,
+    nodes: object = None,
 ) -> list[dict[str, Any]]:
     """See DOCUMENTATION. Raises AnsibleFilterError with one sentence."""
     try:
-        kept = unite_events(require_events(events))
+        kept = unite_events(require_events(events), read_nodes(nodes))
         rule = window_rule(type, timespan, condition, group_by, field, rules)
         tests = [] if match is None else [matcher(match)]
         tests += [] if outcome is None else [outcome_filter(outcome)]
