@@ -157,9 +157,11 @@ def build_refused() -> tuple[list[Any], list[Coverage]]:
     return calls, rows
 
 
-def build_identities(complete: bool) -> dict[str, Any]:
-    """Who is who, with hostile names and, unless `complete`, a rule that could not be checked."""
+def build_identities(complete: bool, *, blind: bool = False) -> dict[str, Any]:
+    """Who is who, with hostile names and, unless `complete`, a rule that could not be checked. `blind`: none could."""
     hidden = {"code": "not_permitted", "message": f"the credential may not see second factors {HOSTILE[0]}"}
+    kinds = ("users", "groups", "roles", "acl", "realms", "tfa", "tokens")
+    unseen = kinds if blind else () if complete else ("tfa",)
     identity = {
         "users": [
             {"userid": "root@pam", "enable": True, "expire": 0, "groups": [], "tokens": [], "tfa": []},
@@ -174,8 +176,7 @@ def build_identities(complete: bool) -> dict[str, Any]:
             {"realm": name, "type": name, "default": False, "tfa": None, "tfa_visible": True} for name in ("pam", "pve")
         ],
         "coverage": {
-            kind: {"complete": complete or kind != "tfa", "reasons": [] if complete or kind != "tfa" else [hidden]}
-            for kind in ("users", "groups", "roles", "acl", "realms", "tfa", "tokens")
+            kind: {"complete": kind not in unseen, "reasons": [hidden] if kind in unseen else []} for kind in kinds
         },
     }
     return find_identity_findings(identity, to_epoch(NOW), {})._asdict()
@@ -224,7 +225,7 @@ def build(
         "pve_audit_report_findings": [finding.as_dict() for finding in found],
         "pve_audit_report_summary": summary,
         "pve_audit_report_logs": logs,
-        "pve_audit_report_identities": {} if empty or blind else build_identities(complete),
+        "pve_audit_report_identities": {} if empty else build_identities(complete, blind=blind),
         "pve_audit_report_controls": [] if empty or blind else build_controls(),
         "pve_audit_report_files": [],
     }

@@ -8,7 +8,6 @@ No clock and no language in here: times are RFC 3339 in UTC, states and verdicts
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,13 +28,20 @@ from ansible_collections.pve.audit.plugins.module_utils._model.severity import (
 from ansible_collections.pve.audit.plugins.module_utils._model.time import to_epoch, zone
 from ansible_collections.pve.audit.plugins.plugin_utils._report.coverage import summarise_coverage
 from ansible_collections.pve.audit.plugins.plugin_utils._report.doubts import doubt_coverage, doubts_of
-from ansible_collections.pve.audit.plugins.plugin_utils._report.refused import REFUSING, Key, add_refused, refused_rows
+from ansible_collections.pve.audit.plugins.plugin_utils._report.failures import (
+    REFUSING,
+    Failures,
+    Refusals,
+    add_failure,
+    add_refused,
+    failure_rows,
+    refused_rows,
+)
 from ansible_collections.pve.audit.plugins.plugin_utils._report.timeline import build_timeline
 
 ROOT = "root@pam"
 TASKS = "pve.task"
 READS = frozenset({"api.read", "gui.read"})
-_NUMBER = re.compile(r"\d+")
 _EMPTY: Mapping[str, Any] = {}
 
 
@@ -63,8 +69,8 @@ class _Tally:
     actions: dict[str, Counter[str]] = field(default_factory=dict)
     slots: Counter[tuple[int, int]] = field(default_factory=Counter)
     slot_of: dict[str, tuple[int, int]] = field(default_factory=dict)
-    failures: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-    refused: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    failures: Failures = field(default_factory=dict)
+    refused: Refusals = field(default_factory=dict)
     high_severity: list[dict[str, Any]] = field(default_factory=list)
     interest: list[tuple[int, str, str, str]] = field(default_factory=list)
 
@@ -125,7 +131,7 @@ def _tables(tally: _Tally) -> dict[str, Any]:
         "by_hour": [sum(day[hour] for day in matrix) for hour in range(24)],
         "by_weekday": [sum(day) for day in matrix],
         "matrix": matrix,
-        "failures": sorted(tally.failures.values(), key=lambda row: (-row["count"], row["action"], row["reason"])),
+        "failures": failure_rows(tally.failures),
         "refused": refused_rows(tally.refused),
         "root": _root(tally, named),
     }
@@ -182,9 +188,9 @@ def _count_action(tally: _Tally, event: Event, head: Mapping[str, Any], time: st
     if user is not None:
         _count_actor(tally, str(user), action, outcome, severity, node, time)
     if outcome == "failure" and is_task:
-        _count_failure(tally, event, action, node, time)
+        add_failure(tally.failures, event, action, time)
     elif outcome == "failure" and head.get("dataset") in REFUSING:
-        add_refused(tally.refused, event, action, _reason(event), time)
+        add_refused(tally.refused, event, action, time)
     high_severity = severity in HIGH_SEVERITIES or is_critical(action)
     if high_severity:
         tally.high_severity.append(_row(event, head, pve, action, outcome, severity))
@@ -215,38 +221,6 @@ def _count_actor(tally: _Tally, user: str, action: str, outcome: str, severity: 
     if time:
         actor.first = min(actor.first or time, time)
         actor.last = max(actor.last, time)
-
-
-def _count_failure(tally: _Tally, event: Event, action: str, node: object, time: str) -> None:
-    """Group failures whose reasons differ in numbers only: 'VM 100 is locked' and 'VM 101 is locked' are one row."""
-    reason = _reason(event)
-    key = (action, _NUMBER.sub("#", reason))
-    row = tally.failures.get(key)
-    if row is None:
-        row = tally.failures[key] = {
-            "action": action,
-            "reason": reason,
-            "count": 0,
-            "actors": [],
-            "nodes": [],
-            "objects": [],
-            "first": time,
-            "last": time,
-        }
-    row["count"] += 1
-    row["first"], row["last"] = min(row["first"], time), max(row["last"], time)
-    user, thing = _part(event, "user").get("id"), _part(event, "pve").get("object")
-    for name, value in (("actors", user), ("nodes", node), ("objects", thing)):
-        if value is not None and value not in row[name] and len(row[name]) < 20:
-            row[name].append(value)
-
-
-def _reason(event: Event) -> str:
-    for value in (_part(event, "error").get("message"), _part(event, "pve").get("status")):
-        if value:
-            return str(value)
-    status = _part(_part(event, "http"), "response").get("status_code")
-    return f"HTTP {status}" if status is not None else ""
 
 
 def _row(

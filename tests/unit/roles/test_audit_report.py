@@ -334,6 +334,10 @@ def test_a_statement_names_what_it_rests_on_and_what_was_not_looked_at(
     for kind, output in outputs.items():
         assert f"{said[:1].upper()}{said[1:]} {beside}." in plain(kind, output), kind
     assert [(kind, word) for kind in ("html", "md") for word in told if word not in plain(kind, outputs[kind])] == []
+    lead = text["identity_lead"] % dict.fromkeys(re.findall(r"%\((\w+)\)s", text["identity_lead"]), text["unknown"])
+    assert {kind: lead in plain(kind, outputs[kind]) for kind in ("html", "md", "console")} == dict.fromkeys(
+        ("html", "md", "console"), situation == "blind"
+    )
     for name, count in counts.items():
         word, _blank, number = count.partition(" ")
         shown = text[word] % {"count": number} if word in text else count
