@@ -259,6 +259,11 @@ coverage:
       type: int
       returned: always
       sample: 1304
+    damaged:
+      description: Number of these records that cannot be read, or not whole. The report counts them too.
+      type: int
+      returned: when there are some
+      sample: 2
     reasons:
       description:
         - Why it is not complete, empty when it is. Each has a C(code) (V(ring_turned), V(not_permitted),

@@ -70,7 +70,7 @@ class Coverage:
     """What was seen of one source on one node. Times are epoch seconds.
 
     `start` and `end` bound the interval that was really seen; `start` None with `complete` True means from the very
-    first record on, and both None means that nothing was seen at all.
+    first record on, and both None means that nothing was seen at all. `damaged` of the records cannot be read whole.
     """
 
     node: str
@@ -79,6 +79,7 @@ class Coverage:
     end: float | None = None
     oldest: float | None = None
     records: int = 0
+    damaged: int = 0
     reasons: list[dict[str, str]] = field(default_factory=list)
 
     @classmethod
@@ -91,7 +92,13 @@ class Coverage:
             raise InputError(f"{place} is not a coverage row: {_REMEDY}")
         given = {key: value for key, value in data.items() if value is not None}
         readers: dict[str, Any] = dict.fromkeys(("from", "until", "oldest"), shape.moment)
-        readers |= {"node": shape.text, "source": shape.text, "records": shape.number, "reasons": _reasons}
+        readers |= {
+            "node": shape.text,
+            "source": shape.text,
+            "records": shape.number,
+            "damaged": shape.number,
+            "reasons": _reasons,
+        }
         row = {
             key: shape.read_field(given, key, read, place, _REMEDY)
             for key, read in readers.items()
@@ -126,6 +133,7 @@ class Coverage:
             "until": None if self.end is None else rfc3339(self.end),
             "oldest": None if self.oldest is None else rfc3339(self.oldest),
             "records": self.records,
+            **({"damaged": self.damaged} if self.damaged else {}),
             "reasons": list(self.reasons),
         }
 

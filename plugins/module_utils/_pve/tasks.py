@@ -148,6 +148,7 @@ def _node_tasks(api: Api, wanted: TaskFilter, now: Callable[[], float], node: st
             "not_permitted", f"the privilege Sys.Audit on /nodes/{node} is missing, so only own tasks are shown"
         )
     if ring.broken:
+        entry.damaged = ring.broken
         entry.add_reason("corrupt_records", f"{ring.broken} records of the task log are damaged")
     return list(ring.tasks.values()), entry
 

@@ -38,6 +38,11 @@ def doubts_of(events: Iterable[Event]) -> Doubts:
     return found
 
 
+def unshown_damage(coverage: Iterable[Coverage], doubts: Doubts) -> int:
+    """How many damaged records whoever collected saw, that are not among the events: the API has no text of them."""
+    return sum(max(0, entry.damaged - doubts[(entry.source, entry.node, CORRUPT)]) for entry in coverage)
+
+
 def doubt_coverage(coverage: Sequence[Coverage], doubts: Doubts) -> list[Coverage]:
     """The rows, each with the reasons that its own records give. What names no node counts against every node."""
     return [_doubted(entry, doubts) for entry in coverage]

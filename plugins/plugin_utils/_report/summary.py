@@ -27,7 +27,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.severity import (
 )
 from ansible_collections.pve.audit.plugins.module_utils._model.time import to_epoch, zone
 from ansible_collections.pve.audit.plugins.plugin_utils._report.coverage import summarise_coverage
-from ansible_collections.pve.audit.plugins.plugin_utils._report.doubts import doubt_coverage, doubts_of
+from ansible_collections.pve.audit.plugins.plugin_utils._report.doubts import doubt_coverage, doubts_of, unshown_damage
 from ansible_collections.pve.audit.plugins.plugin_utils._report.failures import (
     REFUSING,
     Failures,
@@ -106,7 +106,9 @@ def summarise(
     ordered = sort_findings(findings)
     end = until if until is not None else now
     limits = (None if since is None else to_epoch(since), to_epoch(end))
-    coverage = doubt_coverage(coverage, doubts_of(records))
+    doubts = doubts_of(records)
+    tally.totals["corrupt"] += unshown_damage(coverage, doubts)
+    coverage = doubt_coverage(coverage, doubts)
     covered = summarise_coverage(coverage, tally.records, *limits)
     return {
         "verdict": _verdict(tally.totals["events"], len(ordered), all(entry.nothing for entry in coverage)),

@@ -207,6 +207,8 @@ def test_a_finding_from_data_and_back(data: dict[str, Any], made: dict[str, Any]
         ({**ROW, "complete": False}, {**ROW, "complete": False, "reasons": [UNEXPLAINED]}),
         ({**ROW, "complete": "yes"}, {**ROW, "complete": False, "reasons": [UNEXPLAINED]}),
         ({**ROW, "from": "1970-01-01T01:00:00+01:00"}, ROW),
+        ({**ROW, "damaged": 2}, {**ROW, "damaged": 2}),
+        ({**ROW, "damaged": 0}, ROW),
     ],
 )
 def test_coverage_from_data_and_back(data: dict[str, Any], made: dict[str, Any]) -> None:

@@ -208,6 +208,7 @@ def test_coverage(ring: list[Any], since: int | None, codes: list[str], start: i
     entry = collect(FakeApi({"pve1": ring}), TaskFilter(since=since)).coverage[0]
     assert [reason["code"] for reason in entry.reasons] == codes
     assert (entry.start, entry.end) == (start, NOW)
+    assert entry.damaged == codes.count("corrupt_records")
 
 
 def test_unknown_node_and_wrong_server_are_refused_before_anything_is_fetched() -> None:

@@ -234,6 +234,21 @@ def test_a_damaged_record_is_told_once() -> None:
     assert gap["message"] == "m"
 
 
+@pytest.mark.parametrize(
+    ("events", "counted"),
+    [
+        ([], 3),
+        ([lost("pve1", kind="pipeline_error", dataset="pve.task")], 3),
+        ([lost("pve2", kind="pipeline_error", dataset="pve.task")], 4),
+        ([lost("pve1", kind="pipeline_error", dataset="pve.access")], 4),
+    ],
+)
+def test_damaged_records_are_counted_as_whoever_collected_them_counted(events: list[Any], counted: int) -> None:
+    """The API shows nothing of them, so that they are no events; those of a file are both, and count once."""
+    model = summary(events, coverage=[replace(part("corrupt_records"), damaged=3)])
+    assert model["totals"]["corrupt"] == counted
+
+
 def test_a_source_is_seen_from_the_last_begin_to_the_first_end() -> None:
     rows = [WHOLE, replace(part("ring_turned", "2026-11-18T00:00:00Z"), node="pve2")]
     [row] = summary([], coverage=rows)["coverage"]["sources"]["looked_at"]
