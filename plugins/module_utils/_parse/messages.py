@@ -24,6 +24,7 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.facts import (
     pattern,
     unix_user,
 )
+from ansible_collections.pve.audit.plugins.module_utils._parse.guest_changes import action_of_change
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import client_ip
 from ansible_collections.pve.audit.plugins.module_utils._parse.log_messages import (
     read_kernel,
@@ -187,8 +188,7 @@ def _update(channel: str, user: str, guest: str, change: str) -> Facts:
     extra = {"object": guest, "vmid": int(guest), "change": change, "channel": channel}
     if token is not None:
         extra |= {"channel": "api_token", "token": token}
-    action = "guest.disk.resize" if change.startswith("resize --disk ") else "guest.config.modify"
-    return Facts(PVE_AUTH, action, "unknown", user, extra=extra)
+    return Facts(PVE_AUTH, action_of_change(change), "unknown", user, extra=extra)
 
 
 def _read_guest_tool(message: str) -> Facts | None:
