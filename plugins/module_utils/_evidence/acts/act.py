@@ -42,6 +42,7 @@ def join_acts(
 def _act(group: Group, people: Mapping[str, str]) -> Act:
     lead = group.lead
     about, facts = lead["event"], lead.get("pve", {})
+    named = group.graver or lead
     candidates = [_with_person(one, people) for one in group.candidates]
     sure = group.confidence in (CERTAIN, LIKELY)
     user = get_field(lead, "user.id") or _common([one["user"] for one in candidates])
@@ -49,7 +50,7 @@ def _act(group: Group, people: Mapping[str, str]) -> Act:
         "@timestamp": lead.get("@timestamp"),
         "event": {
             "id": about.get("id"),
-            "action": group.renamed or about.get("action"),
+            "action": group.renamed or named["event"].get("action"),
             "outcome": about.get("outcome", "unknown"),
         },
         "user": {"id": user, "account": None if user is None else owner_of(user)},
@@ -57,6 +58,7 @@ def _act(group: Group, people: Mapping[str, str]) -> Act:
         "source": {"ip": _common([one["ip"] for one in candidates]) if sure else None},
         "host": {"name": get_field(lead, "host.name")},
         "pve": {key: facts.get(key) for key in _KEPT}
+        | {"severity": named.get("pve", {}).get("severity")}
         | {"object": facts.get("object", group.object), "channel": _channel(candidates)},
         "attribution": {
             "confidence": group.confidence,

@@ -34,7 +34,8 @@ class Group:
     are lines of other acts that tell who did it. `lines` are the lines of access.log that may be its call, `line` the
     one that is taken for it. `strong` holds the ids (of Python) of events that name the act itself.
     `renamed` is a better name of the action, `eliminated` says that other calls were ruled out by other tasks,
-    `told` that a message of the journal tells the same, and `object` what it says of the object.
+    `told` that a message of the journal tells the same, and `object` what it says of the object. `graver` is a message
+    that says of the act what its lead cannot know.
     """
 
     lead: Event
@@ -50,6 +51,7 @@ class Group:
     eliminated: bool = False
     told: bool = False
     object: str | None = None
+    graver: Event | None = None
 
     def add(self, event: Event, *, strong: bool = False) -> None:
         """One more event of this act."""

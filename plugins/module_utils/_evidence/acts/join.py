@@ -153,6 +153,10 @@ def _united(group: Group) -> Event:
         event["pve"] = {**lead.get("pve", {}), "witnesses": others}
     if group.renamed:
         event["pve"]["login"] = group.renamed
+    if group.graver is not None:
+        graver = group.graver
+        event["event"] = {**lead["event"], "action": graver["event"]["action"]}
+        event["pve"]["severity"] = graver["pve"]["severity"]
     if group.object is not None and "object" not in event["pve"]:
         event["pve"]["object"] = group.object
     return event

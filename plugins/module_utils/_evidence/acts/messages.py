@@ -14,6 +14,8 @@ from ansible_collections.pve.audit.plugins.module_utils._model.event import Even
 from ansible_collections.pve.audit.plugins.module_utils._parse.facts import PVE_AUTH
 
 _PASSWORD = "access.password.modify"
+_CONFIG = "guest.config.modify"
+_UNLINK = "guest.disk.unlink"
 _SPAN = (0, 1, -1)  # the answer is written in the second of the message, or in the next; a task may start before it
 
 Key = tuple[object, ...]
@@ -34,6 +36,8 @@ def join_messages(others: Iterable[Event], groups: Iterable[Group]) -> set[int]:
             group.told = True
             group.object = get_field(event, "pve.object") if len(near) == 1 else None
             group.add(event)
+            if event["event"].get("action") == _UNLINK != group.lead["event"].get("action"):
+                group.graver = event
             told.add(id(event))
     return told
 
@@ -47,16 +51,22 @@ def _is_message(event: Event) -> bool:
 
 def _message_key(event: Event) -> Key:
     """The signature of a password's message says nothing of who did it."""
-    action, node = event["event"].get("action"), get_field(event, "host.name")
+    action, node = _kind(event), get_field(event, "host.name")
     if action == _PASSWORD:
         return action, node, None, None
     return action, node, get_field(event, "user.id"), get_field(event, "pve.vmid")
 
 
+def _kind(event: Event) -> str | None:
+    """The action; one for both calls that can destroy a disk, as only the message tells whether they did."""
+    action = event["event"].get("action")
+    return _CONFIG if action == _UNLINK else action
+
+
 def _index(groups: Iterable[Group]) -> dict[Key, list[Group]]:
     index: dict[Key, list[Group]] = defaultdict(list)
     for group in groups:
-        action, line = group.lead["event"].get("action"), group.line
+        action, line = _kind(group.lead), group.line
         if line is not None and line.refused:
             continue
         if action == _PASSWORD and line is not None:

@@ -89,6 +89,7 @@ def shown(act: Act) -> dict[str, Any]:
         "ip": act["source"]["ip"],
         "object": act["pve"]["object"],
         "channel": act["pve"]["channel"],
+        "severity": act["pve"]["severity"],
         "confidence": told["confidence"],
         "from": [one["ip"] for one in candidates],
         "people": [one["person"] for one in candidates],
@@ -123,4 +124,6 @@ def test_each_act_counts_once_and_says_who_else_saw_it(case: dict[str, Any]) -> 
     ]
     wanted = [row["seen"] for row in case["acts"] if "seen" in row]
     assert len(wanted) < len(case["acts"]) or sorted(seen) == sorted(wanted)
+    grave = sorted(row["severity"] for row in case["acts"] if "severity" in row)
+    assert len(grave) < len(case["acts"]) or sorted(event["pve"]["severity"] for event in united) == grave
     assert not any(event.get("source", {}).get("ip", "").startswith("10.0.0.") for event in united)
