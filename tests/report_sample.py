@@ -88,8 +88,8 @@ def _task(
     }
 
 
-def build_events(extra: int = 0) -> list[Any]:
-    """About 320 events, newest first; `extra` more of the harmless kind."""
+def build_events(extra: int = 0, *, complete: bool = False) -> list[Any]:
+    """About 320 events, newest first; `extra` more of the harmless kind. One is damaged unless `complete`."""
     dice, start = random.Random(7), to_epoch(SINCE)
     events = []
     for number in range(300 + extra):
@@ -114,9 +114,10 @@ def build_events(extra: int = 0) -> list[Any]:
         "outcome": "unknown",
         "original": "UPID:pve1:" + HOSTILE[0],
     }
-    events.append(
-        {"event": broken, "error": {"message": "the line is not a task index line"}, "host": {"name": "pve1"}}
-    )
+    if not complete:
+        events.append(
+            {"event": broken, "error": {"message": "the line is not a task index line"}, "host": {"name": "pve1"}}
+        )
     return sorted(events, key=lambda event: str(event.get("@timestamp", "")), reverse=True)
 
 
@@ -204,7 +205,7 @@ def build(
     *, complete: bool = False, empty: bool = False, blind: bool = False, refused: bool = False, extra: int = 0
 ) -> dict[str, Any]:
     """The facts that the templates read."""
-    events = [] if empty or blind else build_events(extra)
+    events = [] if empty or blind else build_events(extra, complete=complete)
     rows = build_blind() if blind else build_coverage(complete)
     if refused:
         events, rows = build_refused()
