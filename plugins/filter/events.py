@@ -33,7 +33,8 @@ description:
   - An event is there once for each C(event.id). For a task this is its UPID, and a finished task replaces the same
     task still running. Other ids are a hash of node and line, so that collecting twice never counts twice.
   - On a full disk records of the task log are cut and run together in one line. Each stump is such an event and names
-    nobody; a whole record behind a stump is an event of its own, whose C(pve.recovered) is C(true).
+    nobody; a whole record behind a stump is an event of its own, whose C(pve.recovered) is C(true). What ran into a
+    line of C(access.log) or of the journal is not recovered, because whoever made a call chooses what stands there.
   - A line that cannot be read is not dropped. It is an event whose C(event.kind) is C(pipeline_error). Journal lines
     that tell of no login, session, command, changed account or changed guest give no event, and neither do empty lines.
   - What journald, rsyslog, auditd and sshd say about messages that they lost, about damaged or removed journals, and

@@ -22,17 +22,17 @@ from ansible_collections.pve.audit.plugins.module_utils._model.event import Even
 from ansible_collections.pve.audit.plugins.module_utils._parse.access import (
     DATASET,
     looks_like_access,
-    parse_access_line,
+    read_access_line,
 )
 from ansible_collections.pve.audit.plugins.module_utils._parse.upid import guest_of
 
 _known_call = lru_cache(maxsize=8192)(find_call)  # most lines are the same few reads, again and again
 
 
-def _parse(item: Item, context: Context) -> Event:
+def _parse(item: Item, context: Context) -> Event | list[Event]:
     if not isinstance(item, str):
         raise InputError("access.log has lines, not records")
-    return parse_access_line(item, context.node, context.ids)
+    return read_access_line(item, context.node, context.ids)
 
 
 def _classify(event: Event) -> None:

@@ -21,6 +21,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.errors import Inp
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
 from ansible_collections.pve.audit.plugins.module_utils._model.names import split_userid
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
+from ansible_collections.pve.audit.plugins.module_utils._parse.glued import NULS
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import (
     EventIds,
     client_ip,
@@ -31,9 +32,13 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.redact import red
 from ansible_collections.pve.audit.plugins.module_utils._parse.upid import user_fields
 
 DATASET = "pve.access"
+_GLUED = "the line was cut off and another one ran into it, or its request was made to look so"
 
 _TIME = r"(\d\d/\d\d/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})"
-LINE = re.compile(rf'(\S+) - (.*?) \[{_TIME}\] "(.*)" (\d{{1,3}}|-) (\d+|-)', re.ASCII | re.DOTALL)
+# The name of a user holds no blank. [pve-access-control PVE/Auth/Plugin.pm]
+LINE = re.compile(rf'(\S+) - ([^\s\x00]+) \[{_TIME}\] "(.*)" (\d{{1,3}}|-) (\d+|-)', re.ASCII | re.DOTALL)
+# Where another line begins in the middle: this one was cut, or the client wants it to look so.
+_ANOTHER = re.compile(rf' - [^\s\x00]+ \[{_TIME}\] "', re.ASCII)
 _HEAD = re.compile(r"\S+ - .{1,200}? \[\d", re.ASCII)
 _ANY_TIME = re.compile(rf"\[{_TIME}\]", re.ASCII)
 _CLOCK = re.compile(r"(\d\d)/(\d\d)/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)", re.ASCII)
@@ -73,6 +78,8 @@ def parse_access_line(line: str | bytes, node: str, ids: EventIds) -> Event:
     except InputError as err:
         return _corrupt(text, node, ids, str(err))
     request = _read_request(sent)
+    if request.damage and request.method is None:
+        return _corrupt(text, node, ids, request.damage)
     safe = text if request.safe == sent else f'{client} - {userid} [{clock}] "{request.safe}" {status} {length}'
     event: Event = {
         "@timestamp": timestamp,
@@ -84,17 +91,26 @@ def parse_access_line(line: str | bytes, node: str, ids: EventIds) -> Event:
             "original": safe,
         },
     }
-    token = None
-    if userid != "-":
-        event["user"] = user_fields(userid)
-        token = split_userid(userid)[2]
     if address is not None:
         event["source"] = {"ip": address}
     if node:
         event["host"] = {"name": node}
+    if request.damage:
+        # Status and length are those of whatever ran into this line.
+        event["event"] |= {"outcome": "unknown", "original": f'{client} - {userid} [{clock}] "{request.safe}'}
+        event["error"] = {"message": request.damage}
+        status = length = "-"
     _add_call(event, request, status, length)
-    event["pve"] = {"channel": request.channel} if token is None else {"channel": "api_token", "token": token}
+    _add_user(event, userid, request)
     return event
+
+
+def _add_user(event: Event, userid: str, request: _Request) -> None:
+    token = None
+    if userid != "-":
+        event["user"] = user_fields(userid)
+        token = split_userid(userid)[2]
+    event["pve"] = {"channel": request.channel} if token is None else {"channel": "api_token", "token": token}
 
 
 def _add_call(event: Event, request: _Request, status: str, length: str) -> None:
@@ -110,6 +126,24 @@ def _add_call(event: Event, request: _Request, status: str, length: str) -> None
         event["url"] = {"path": request.path}
         if request.query is not None:
             event["url"]["query"] = request.query
+
+
+def read_access_line(line: str | bytes, node: str, ids: EventIds) -> Event | list[Event]:
+    """The event of a line as `parse_access_line` gives it, and one of kind pipeline_error for what ran into the line.
+
+    What stands behind is not believed: the client chooses what its request line says. Only NUL bytes before a line are
+    the work of the disk alone, and the line behind them is whole.
+    """
+    text = decode_line(line)
+    bare = text.lstrip("\0")
+    event = parse_access_line(bare, node, ids)
+    if len(bare) < len(text):
+        return [_corrupt(text[: len(text) - len(bare)], node, ids, NULS), event]
+    if "error" in event and event["event"]["kind"] == "event":
+        found = _ANOTHER.search(text, text.index('] "') + 3)
+        rest = text[found.start() :] if found else text
+        return [event, _corrupt(rest, node, ids, event["error"]["message"])]
+    return event
 
 
 def looks_like_access(line: str) -> bool:
@@ -142,7 +176,10 @@ def _timestamp(clock: str) -> str:
 
 
 class _Request(NamedTuple):
-    """A request line: its parts without secrets, the line without secrets, and what the format of the answer tells."""
+    """A request line: its parts without secrets, the line without secrets, and what the format of the answer tells.
+
+    `damage` says why the line is not whole, or is None.
+    """
 
     method: str | None
     path: str | None
@@ -150,6 +187,7 @@ class _Request(NamedTuple):
     safe: str
     hides_refusals: bool
     channel: str
+    damage: str | None = None
 
 
 @lru_cache(maxsize=8192)
@@ -158,9 +196,12 @@ def _read_request(line: str) -> _Request:
 
     Source: APIServer/AnyEvent.pm (push_request_header, split_abs_uri), APIServer/Formatter/Standard.pm.
     """
+    another = _ANOTHER.search(line) if '] "' in line else None
+    damage = _GLUED if another else NULS if "\0" in line else None
+    line = line[: another.start()] if another else line
     match = _REQUEST.search(line)
     if match is None:
-        return _Request(None, None, None, redact(line), False, "unknown")
+        return _Request(None, None, None, redact(line), False, "unknown", damage)
     url = match[2]
     parts = _URL.match(url)
     path, query = (parts[1], parts[2]) if parts else (url, None)
@@ -171,7 +212,7 @@ def _read_request(line: str) -> _Request:
     path = _SLASHES.sub("/", path)
     browser = path.startswith(("/api2/extjs", "/api2/htmljs"))
     channel = "gui_ticket" if browser else "api" if path.startswith("/api2/") else "unknown"
-    return _Request(match[1], redact(path), safe_query, redact(safe), browser, channel)
+    return _Request(match[1], redact(path), safe_query, redact(safe), browser, channel, damage)
 
 
 def _outcome(status: str, hides_refusals: bool) -> str:

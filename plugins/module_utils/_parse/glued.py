@@ -17,7 +17,7 @@ from typing import NamedTuple
 MOST_PIECES = 16
 
 STUMP = "the record was cut off, and another one ran into it"
-NULS = "the record has NUL bytes, which stand for what never reached the disk"
+NULS = "the line has NUL bytes, which stand for what never reached the disk"
 AMBIGUOUS = "either the error text quotes a task, or another record ran into this one: nothing of it is believed"
 
 # What Proxmox VE and its workers write word for word. Nothing follows these, so what does follow is another record.

@@ -14,6 +14,7 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.access import (
     looks_like_access,
     parse_access,
     parse_access_line,
+    read_access_line,
 )
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import EventIds
 
@@ -91,7 +92,7 @@ LINES: list[tuple[str | bytes, dict[str, Any]]] = [
     (line('GET /a" 200 5 HTTP/1.1', tail="403 7"), {"event.outcome": "failure"}),
     (
         line('GET /x HTTP/1.1" 200 5\r1.2.3.4 - root@pam [23/11/2026:02:13:05 +0100] "GET /y HTTP/1.1'),
-        {"user.id": "a@pve", "url.path": "/x"},
+        {"user.id": "a@pve", "url.path": "/x", "event.outcome": "unknown", "http.response": None},
     ),
     (line("get /x HTTP/1.0"), {"http.request.method": "get"}),
     (line("GET /x\x1b[31m HTTP/1.1"), {"url.path": "/x\x1b[31m"}),
@@ -121,6 +122,8 @@ CORRUPT: list[str | bytes] = [
     line(DELETE, time="[01/01/0001:02:13:05 +0100]"),
     line(DELETE, tail="200 83 x"),
     line(DELETE, tail="two 83"),
+    line(DELETE, user="a b@pve"),
+    line(DELETE, user="a\0b@pve"),
 ]
 
 
@@ -128,6 +131,38 @@ CORRUPT: list[str | bytes] = [
 def test_a_line_is_an_event(text: str | bytes, want: dict[str, Any]) -> None:
     event = parse_access_line(text, "pve1", EventIds())
     assert {key: get_field(event, key) for key in want} == want
+
+
+BOB = line(DELETE, user="bob@pve", client="192.0.2.7")
+CAROL = line("PUT /api2/json/pools/x HTTP/1.1", user="carol@pve", client="2001:db8::15", tail="403 25")
+AT = BOB.index("DELETE")
+
+
+@pytest.mark.parametrize("cut", range(1, len(BOB)))
+@pytest.mark.parametrize("nuls", ["", "\0\0\0\0"])
+def test_a_cut_line_names_nobody_for_what_ran_into_it(cut: int, nuls: str) -> None:
+    found = read_access_line(BOB[:cut] + nuls + CAROL, "pve1", EventIds())
+    events = found if isinstance(found, list) else [found]
+    assert any(event["event"]["kind"] == "pipeline_error" for event in events)
+    for event in events:
+        assert event["event"]["outcome"] == "unknown"
+        if event["event"]["kind"] == "event":
+            assert (event["user"]["id"], event["http"]["request"]["method"]) == ("bob@pve", "DELETE")
+            assert event["source"]["ip"] == "192.0.2.7"
+            assert event["error"]["message"]
+            assert cut > AT + len("DELETE /")
+
+
+def test_a_client_cannot_hide_behind_a_line_of_its_own_making() -> None:
+    event = parse_access_line(line(f"{DELETE} {CAROL[:-8]}", user="bob@pve"), "pve1", EventIds())
+    assert (event["user"]["id"], event["url"]["path"]) == ("bob@pve", "/api2/json/nodes/pve1/qemu/100")
+
+
+def test_a_line_behind_what_the_disk_lost_is_whole() -> None:
+    found = read_access_line("\0" * 30 + CAROL, "pve1", EventIds())
+    assert isinstance(found, list)
+    assert [event["event"]["kind"] for event in found] == ["pipeline_error", "event"]
+    assert found[1]["user"]["id"] == "carol@pve"
 
 
 @pytest.mark.parametrize("text", CORRUPT)
