@@ -79,7 +79,7 @@ def get_field(event: Mapping[str, Any], path: str) -> Any:
     """The value at a dotted path such as `user.name`, or None when a part of the way is missing."""
     value: Any = event
     for part in path.split("."):
-        if not isinstance(value, Mapping):
+        if not isinstance(value, (dict, Mapping)):  # a dictionary is quick to tell
             return None
         value = value.get(part)
     return value

@@ -14,6 +14,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.addresses import Addresses
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.groups import Group
@@ -63,10 +64,10 @@ def join_logins(
 ) -> list[Group]:
     """An act for each login, renewal and refused ticket, with all lines that saw it."""
     events = [event for event in others if event["event"].get("action") == ACTION_AUTHENTICATE]
-    events.sort(key=lambda event: event_time(event) or 0.0)
-    groups = _without_doubles(events)
-    good, bad = _Queue(line for line in tickets if not _failed(line)), _Queue(line for line in tickets if _failed(line))
-    turned_away = _Queue(refused)
+    events.sort(key=_time)
+    groups = sorted(_without_doubles(events), key=lambda group: _time(group.lead))
+    good, turned_away = _Queue(line for line in tickets if not _failed(line)), _Queue(refused)
+    bad = _Turns(((line.node, line.ip), float(line.second), line) for line in tickets if _failed(line))
     for group in groups:
         if group.lead["event"].get("outcome") == "success":
             _join_success(group, good, trails)
@@ -74,7 +75,7 @@ def join_logins(
             _join_failure(group, bad, known)
         else:
             _join_refusal(group, turned_away)
-    used = good.used | bad.used
+    used = {id(group.line) for group in groups}
     return groups + [_lonely_ticket(line) for line in tickets if id(line) not in used]
 
 
@@ -108,28 +109,45 @@ class _Queue:
         return line
 
 
+T = TypeVar("T")
+
+
+class _Turns(Generic[T]):
+    """Things by key in order of time, each given away once to askers that come in order of time as well."""
+
+    def __init__(self, things: Iterable[tuple[tuple[object, ...], float, T]]) -> None:
+        self.waiting: dict[tuple[object, ...], list[tuple[float, T]]] = defaultdict(list)
+        for key, time, thing in sorted(things, key=lambda row: row[1], reverse=True):
+            self.waiting[key].append((time, thing))
+
+    def next(self, key: tuple[object, ...], earliest: float, latest: float) -> T | None:
+        """The first one in a span of time; all before it are gone."""
+        row = self.waiting.get(key, [])
+        while row and row[-1][0] < earliest:
+            row.pop()
+        return row.pop()[1] if row and row[-1][0] <= latest else None
+
+
 def _without_doubles(events: list[Event]) -> list[Group]:
     """A failed login of a user of the realm pam is told twice: by pvedaemon, and by PAM."""
     groups = [Group(event, [event]) for event in events if event["event"].get("dataset") != LINUX_AUTH]
-    waiting: dict[tuple[object, ...], list[Group]] = defaultdict(list)
-    for group in groups:
-        if group.lead["event"].get("outcome") == "failure":
-            waiting[_who(group.lead)].append(group)
+    failures = [group for group in groups if group.lead["event"].get("outcome") == "failure"]
+    turns = _Turns((_who(group.lead), _time(group.lead), group) for group in failures)
     for event in events:
-        if event["event"].get("dataset") != LINUX_AUTH:
-            continue
-        time, same = event_time(event) or 0.0, waiting.get(_who(event), [])
-        place = bisect_left(same, time - 1, key=lambda group: event_time(group.lead) or 0.0)
-        double = same[place] if place < len(same) else None
-        if double is not None and (event_time(double.lead) or 0.0) - time <= _DOUBLE:
-            double.add(event)
-            same.pop(place)
-        else:
-            groups.append(Group(event, [event]))
+        if event["event"].get("dataset") == LINUX_AUTH:
+            told = turns.next(_who(event), _time(event) - 1, _time(event) + _DOUBLE)
+            if told is not None:
+                told.add(event)
+            else:
+                groups.append(Group(event, [event]))
     return groups
 
 
 _DOUBLE = 4.0  # seconds; PAM may wait before it answers
+
+
+def _time(event: Event) -> float:
+    return event_time(event) or 0.0
 
 
 def _who(event: Event) -> tuple[object, ...]:
@@ -148,15 +166,17 @@ def _join_success(group: Group, good: _Queue, trails: Trails) -> None:
     if len(addresses) == 1 and seen and line is not None and line.proven:
         group.confidence = CERTAIN
     ip = chosen[0] if len(chosen) == 1 else None
-    time = int(event_time(group.lead) or 0)
+    time = int(_time(group.lead))
     fresh = line is not None and ip is not None and user is not None and not trails.active(user, ip, time)
     group.renamed = LOGIN if fresh else RENEWAL_OR_LOGIN
 
 
-def _join_failure(group: Group, bad: _Queue, known: Addresses) -> None:
+def _join_failure(group: Group, bad: _Turns[Line], known: Addresses) -> None:
     """The journal has the address itself. The user is whatever was typed."""
-    ip, node = get_field(group.lead, "source.ip"), get_field(group.lead, "host.name") or ""
-    bad.take(group, bad.near(group.lead, _FAILURE), lambda line: line.ip == ip)
+    ip, node, second = get_field(group.lead, "source.ip"), get_field(group.lead, "host.name") or "", _time(group.lead)
+    line = bad.next((node, ip), int(second), int(second) + _FAILURE[-1])
+    if line is not None:
+        group.take(line)
     own = known.node_of(ip, node) is not None
     group.candidates = [_candidate(get_field(group.lead, "user.id"), None if own else ip)]
     group.confidence = UNKNOWN if own else CERTAIN
