@@ -403,7 +403,10 @@ administrators_before:
   elements: str
   sample: [root@pam]
 administrators_after:
-  description: Administrators who can log in after the changes, without the break-glass account.
+  description:
+    - Administrators who can log in after the changes, without the break-glass account. Whether an account of a realm of
+      type C(pve) that was there before has a password is not shown by the API. When it depends on such accounts, and
+      somebody else stops to be one, a warning names them.
   returned: success
   type: list
   elements: str
@@ -440,6 +443,7 @@ from ansible_collections.pve.audit.plugins.module_utils._identity.guard.lockout 
 from ansible_collections.pve.audit.plugins.module_utils._identity.guard.people import (
     GuardContext,
     check_nodes,
+    unknown_passwords,
     unproven,
 )
 from ansible_collections.pve.audit.plugins.module_utils._identity.plan.build import DeclarationError, plan_identity
@@ -488,6 +492,11 @@ def plan(api: Api, params: dict[str, Any], now: float, warn: Callable[[str], Non
         warn(
             f"whether somebody can log in afterwards depends on {', '.join(relied)}, and nothing tells whether the "
             "directory behind the realm still has them: name those whom it has in directory_users"
+        )
+    if set(before) - set(after) and (relied := unknown_passwords(directory_of(identity), after, context)):
+        warn(
+            f"whether somebody can log in afterwards depends on {', '.join(relied)}, and Proxmox VE does not show who "
+            "has a password: let each of them log in once before"
         )
     return {
         "changes": changes,
