@@ -13,6 +13,8 @@ version_added: 0.1.0
 description:
   - Reads the whole task log of every node, not the first 50 records, and says for each node how complete that is.
   - A node keeps only about the last 500 to 2,000 finished tasks. What is older is gone, and this module says so.
+  - A task log proves only what it holds. Where it begins after O(since), is empty, or lacks what the cluster knows from
+    elsewhere, the answer is not complete, whether the node is new, was quiet, or somebody removed records.
   - Tasks that B(ran) in the interval are returned, also those that started before it.
   - Reboots, user and permission changes, firewall rules and most other changes are not tasks. An empty list does not
     mean that none of those happened.
@@ -56,7 +58,8 @@ options:
         second), a time (V(2026-11-01T08:00:00Z)) or an epoch.
       - A time that the clocks of O(timezone) show twice, or never, is read so that the interval is longer, with a
         warning.
-      - Everything that is still there if left out.
+      - Everything that is still there if left out. RV(coverage[].from) then says how far back that is, and
+        RV(coverage[].complete) says nothing about the time before.
     type: str
   until:
     description: End of the interval, written like O(since); now if left out.
@@ -75,9 +78,29 @@ options:
       - An expression that finds nothing on the whole result is tried on the list of tasks, so V([].upid) works as well.
     type: str
   strict:
-    description: Fail when the answer is not complete. The sentence names every node and the reason.
+    description:
+      - Fail when the answer is not complete. The sentence names every node and the reason.
+      - Needs O(since), unless only running tasks are asked for.
     type: bool
     default: false
+  accept:
+    description:
+      - Reasons that do not make O(strict) fail, because you know why. They stay in RV(coverage).
+      - V(begins_late) for nodes that are new, V(gap) where C(pve-daily-update.timer) is switched off, V(ring_turned)
+        for busy nodes.
+    type: list
+    elements: str
+    choices: [begins_late, gap, ring_turned]
+    default: []
+    version_added: 0.2.0
+  known_oldest:
+    description:
+      - What an earlier answer had in RV(coverage[].oldest), by the name of the node.
+      - When the task log of a node begins later now although it has never been full, records were removed, and the
+        answer is not complete. A node without an entry, and one that is not asked, is not judged by this.
+    type: dict
+    default: {}
+    version_added: 0.2.0
 requirements:
   - jmespath, for O(query)
 notes:
@@ -105,6 +128,13 @@ EXAMPLES = r"""
     strict: true
     query: "tasks[].{guest: id, who: user, token: tokenid, node: node, start: starttime, status: status}"
   register: table
+
+- name: The same every week, with new nodes, and held against the answer of last week
+  pve.audit.tasks_info:
+    since: 7d
+    strict: true
+    accept: [begins_late]
+    known_oldest: "{{ last_week.coverage | items2dict(key_name='node', value_name='oldest') }}"
 
 - name: What runs right now
   pve.audit.tasks_info:
@@ -239,8 +269,8 @@ coverage:
       sample: false
     from:
       description:
-        - Start of the interval that was seen. Null with RV(coverage[].complete) means from the first record on; null
-          without it means that nothing can be relied on.
+        - Start of the interval that was seen, O(since) or the end of the oldest task that the node still knows. Null
+          means that nothing can be relied on, or, with O(running), that it does not matter.
       type: str
       returned: always
       sample: "2026-11-20T04:11:09Z"
@@ -266,8 +296,15 @@ coverage:
       sample: 2
     reasons:
       description:
-        - Why it is not complete, empty when it is. Each has a C(code) (V(ring_turned), V(not_permitted),
-          V(node_unreachable), V(timed_out), V(corrupt_records), V(server_error), V(unreachable)) and a C(message).
+        - Why it is not complete, empty when it is. Each has a C(code) and a C(message), a sentence.
+        - V(begins_late) is a task log that begins after O(since) and was never full. V(ring_turned) is one that was, so
+          that older records are overwritten. V(empty) is one without any finished task.
+        - V(records_missing) means that it lacks tasks which C(/cluster/tasks) lists, or what O(known_oldest) knew.
+        - V(gap) means that a node which ran recorded nothing for more than 30 hours, although each day has a task
+          C(aptupdate).
+        - V(future) means that O(until) has not come yet.
+        - V(not_permitted), V(node_unreachable), V(timed_out), V(unreachable) and V(server_error) tell why there is no
+          answer, V(corrupt_records) that some records are damaged.
       type: list
       elements: dict
       returned: always
@@ -275,7 +312,8 @@ coverage:
         - code: node_unreachable
           message: the node cannot be reached by pve1 (595 No route to host)
 complete:
-  description: Whether every node was seen whole.
+  description:
+    - Whether every node was seen whole. It does not depend on O(accept).
   returned: success
   type: bool
   sample: false

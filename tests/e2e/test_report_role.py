@@ -11,6 +11,7 @@ from time import time
 from ansible_collections.pve.audit.plugins.filter.events import events
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
 from tests.e2e.conftest import Ansible, connection
+from tests.lab.recorded import build_recorded
 from tests.lab.simulator import Simulator, running_simulator
 
 AUDIT = "pve.audit.audit"
@@ -60,11 +61,21 @@ def test_limits_and_a_name_of_its_own(ansible: Ansible, lab: Simulator) -> None:
 
 
 def test_no_record_is_said_of_the_source_that_was_looked_at(ansible: Ansible) -> None:
-    with running_simulator(nodes=1, tasks_per_node=0) as empty:
-        played = ansible.play(AUDIT, connection(empty), pve_audit_report_language="de")
+    start = int(time()) - 9 * 86400
+    before = f"UPID:pve1:00000001:00000001:{start:08X}:aptupdate::root@pam: {start:08X} OK\n"
+    with running_simulator(cluster=build_recorded({"pve1/tasks/index": before})) as quiet:
+        played = ansible.play(AUDIT, connection(quiet), pve_audit_report_language="de")
     assert played.status == 0, played.output
     assert played.report()["summary"]["verdict"] == "no_events"
     assert "Task-Log: im Gesehenen kein Eintrag des Zeitraums. Nicht angesehen: Zugriffs-Log, " in played.output
+
+
+def test_an_emptied_log_is_not_called_quiet(ansible: Ansible) -> None:
+    with running_simulator(nodes=1, tasks_per_node=0) as emptied:
+        played = ansible.play(AUDIT, connection(emptied), pve_audit_report_strict=True)
+    assert played.status == 2, played.output
+    assert played.report()["summary"]["verdict"] == "blind"
+    assert "the task log of pve1 holds no finished task: a new node, or its log was removed" in played.output
 
 
 def test_other_sources_take_part_where_coverage_says_that_they_were_looked_at(ansible: Ansible, lab: Simulator) -> None:

@@ -170,6 +170,14 @@ def _nightly(rng: random.Random, node: int, day: int) -> Act:
     return Act(node, start, start + rng.randint(40, 2400), "vzdump", str(rng.randrange(100, 110)), BACKUP, status)
 
 
+def daily(node: int, now: int, days: int) -> Iterator[Act]:
+    """What every node that runs does each day, the newest first."""
+    for back in range(days):
+        start = midnight(now) - back * DAY + 4 * 3600 + (node * 137 + back * 311) % 1800
+        if start + 9 < now - 60:
+            yield Act(node, start, start + 9, "aptupdate", "", "root@pam")
+
+
 def filler(rng: random.Random, node: int, now: int, days: int) -> Iterator[Act]:
     """Ordinary acts on one node without end, spread evenly over the last `days` days."""
     today = midnight(now)
@@ -179,9 +187,6 @@ def filler(rng: random.Random, node: int, now: int, days: int) -> Iterator[Act]:
         chance = rng.random()
         if chance < 0.4:
             act = _nightly(rng, node, day)
-        elif chance < 0.45:
-            start = day + 4 * 3600 + rng.randrange(1800)
-            act = Act(node, start, start + rng.randint(4, 15), "aptupdate", "", "root@pam")
         elif _is_weekday(day):
             act = _work(rng, node, day, rng.choices(users, (5, 3, 3))[0])
         else:

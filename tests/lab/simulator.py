@@ -48,7 +48,7 @@ class SimulatorOptions:
     tasks_per_node: int = 400
     seed: int = 1
     now: int | None = None
-    days: int = 28
+    days: int = 35
     hostile: bool = False
     latency_ms: float = 0.0
     unauthorized_delay: float = 3.0
@@ -231,7 +231,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--tasks-per-node", type=int, default=400, help="0 to 10000 (default 400)")
     add("--seed", type=int, default=1, help="the same seed and --now give the same data")
     add("--now", type=int, help="epoch seconds the data hangs on (default: the clock)")
-    add("--days", type=int, default=28, help="age of the oldest tasks")
+    add("--days", type=int, default=35, help="age of the oldest tasks")
     add("--hostile", action="store_true", help="add users, states and logs that attack readers")
     add("--files", type=Path, help="serve recorded files (a directory, or a bundle of them) instead of the story")
     add("--user-cfg", type=Path, help="users, groups, roles, tokens and ACL from this file")

@@ -10,12 +10,12 @@ import random
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 from tests.lab.journal import Entry, Journal
 from tests.lab.logtext import make_log
 from tests.lab.model import Cluster, Guest, Node
-from tests.lab.plot import Act, filler, fixed_acts
+from tests.lab.plot import Act, daily, filler, fixed_acts
 from tests.lab.tasks import MAX_FINISHED, TaskRing
 from tests.lab.upid import Task, decode_upid
 from tests.lab.usercfg import parse_user_config
@@ -89,7 +89,7 @@ class StoryOptions:
     nodes: int = 3
     tasks_per_node: int = 400
     seed: int = 1
-    days: int = 28
+    days: int = 35
     hostile: bool = False
 
 
@@ -115,10 +115,16 @@ def _hostile_acts(now: int) -> list[Act]:
 
 
 def _acts_of_node(options: StoryOptions, node: int, fixed: list[Act]) -> list[Act]:
-    mine = [act for act in fixed if act.node == node][: options.tasks_per_node]
+    mine = [act for act in fixed if act.node == node]
     rng = random.Random(f"{options.seed}/{node}")
-    more = islice(filler(rng, node, options.now, options.days), max(0, options.tasks_per_node - len(mine)))
-    return [*mine, *more]
+    days = daily(node, options.now, options.days)
+    more = chain(islice(days, 8), mine, days, filler(rng, node, options.now, options.days))
+    return list(islice(more, options.tasks_per_node))
+
+
+def _boot(acts: list[Act], now: int) -> int:
+    """A node has been up for as long as its task log goes back, for it never was full."""
+    return min((act.start for act in acts), default=now) - 3600
 
 
 def _encode(name: str, act: Act, pid: int, boot: int) -> str:
@@ -132,7 +138,7 @@ def _text(lines: list[str]) -> str:
 
 def _ring(name: str, acts: list[Act], options: StoryOptions) -> TaskRing:
     """Half of the finished tasks in `index.1`, the newer half in `index`."""
-    boot = options.now - (LONG_UPTIME if name == "pve3" else (options.days + 17) * 86400)
+    boot = options.now - LONG_UPTIME if name == "pve3" else _boot(acts, options.now)
     numbered = [
         (act, _encode(name, act, 1000 + 7 * number, boot))
         for number, act in enumerate(sorted(acts, key=lambda act: act.start))
@@ -228,9 +234,9 @@ def _cluster_log(nodes: dict[str, Node]) -> list[dict[str, object]]:
     ]
 
 
-def _stats(number: int, name: str) -> dict[str, object]:
+def _stats(number: int, uptime: int) -> dict[str, object]:
     return {
-        "uptime": LONG_UPTIME if name == "pve3" else 45 * 86400,
+        "uptime": uptime,
         "level": "",
         "cpu": 0.03 + number / 1000,
         "mem": 2260983808,
@@ -253,7 +259,8 @@ def build_story(options: StoryOptions) -> Cluster:
     fixed = fixed_acts(options.now, options.nodes) + (_hostile_acts(options.now) if options.hostile else [])
     nodes: dict[str, Node] = {}
     for number, name in enumerate(names):
-        ring = _ring(name, _acts_of_node(options, number, fixed), options)
+        acts = _acts_of_node(options, number, fixed)
+        ring = _ring(name, acts, options)
         nodes[name] = Node(
             name=name,
             nodeid=number + 1,
@@ -261,7 +268,7 @@ def build_story(options: StoryOptions) -> Cluster:
             ring=ring,
             log_text=_Logs(ring, options.hostile),
             journal=Journal(lambda name=name, ring=ring: _journal(name, ring)),  # type: ignore[misc]
-            stats=_stats(number, name),
+            stats=_stats(number, options.now - _boot(acts, options.now)),
             static_info={"cgroup-mode": 2},
         )
     users = parse_user_config(USER_CFG)

@@ -10,27 +10,26 @@ their end, `typefilter` takes one type, and without `limit` only 50 records come
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import ApiError, InputError, NotAnApiError
 from ansible_collections.pve.audit.plugins.module_utils._model.names import owner_of
 from ansible_collections.pve.audit.plugins.module_utils._model.task import Task
-from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339
 from ansible_collections.pve.audit.plugins.module_utils._parse.upid import guest_of
 from ansible_collections.pve.audit.plugins.module_utils._pve.fanout import FanOut
+from ansible_collections.pve.audit.plugins.module_utils._pve.proofs import listed_tasks, node_boot
 from ansible_collections.pve.audit.plugins.module_utils._pve.ring import Ring, read_ring
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api
+from ansible_collections.pve.audit.plugins.module_utils._pve.tasks_coverage import Proofs, Question, judge_ring
 
 PAGE = 5000
 WORKERS = 8
-
-# PVE renames `index` to `index.1` once it has passed 50,000 bytes, so a ring that has turned at least once holds more
-# than that. Lines the API does not show (ids with a colon or a blank, corrupt ones) are allowed a tenth of it.
-_RING_HAS_TURNED = 45_000
+_SHARE_OF_THE_LIST = 3  # a third of the time is the most that is waited for the list of the cluster
 
 
 @dataclass(frozen=True)
@@ -119,38 +118,88 @@ def collect_tasks(
     now: Callable[[], float],
     seconds: float,
     workers: int = WORKERS,
+    known_oldest: Mapping[str, float] = MappingProxyType({}),
 ) -> TaskList:
-    """Ask every node at once. What one node does not answer stands in its coverage and never hides the others."""
-    fan_out: FanOut[str, tuple[list[Task], Coverage]] = FanOut(partial(_node_tasks, api, wanted, now), workers)
+    """Ask every node at once. What one node does not answer stands in its coverage and never hides the others.
+
+    `known_oldest` has the end of the oldest record of nodes at an earlier look, in epoch seconds.
+    """
+    names = list(dict.fromkeys(nodes))
+    deadline = time.monotonic() + seconds
+    # The list of the cluster comes first, so that what it calls finished must be in the logs that are asked after it.
+    listed = _listed(api, seconds / _SHARE_OF_THE_LIST)
+    rings, boots = _ask_nodes(api, names, wanted, now, max(0.0, deadline - time.monotonic()), workers)
     tasks: dict[str, Task] = {}
     coverage = []
-    for node, answer in fan_out.run(nodes, seconds).items():
+    for node, answer in rings.items():
         if isinstance(answer, ApiError):
             entry = Coverage(node)
             entry.add_reason(answer.code, str(answer))
         else:
-            found, entry = answer
-            tasks.update((task["upid"], task) for task in found if wanted.wants(task))
+            tasks.update((task["upid"], task) for task in answer.ring.tasks.values() if wanted.wants(task))
+            proofs = Proofs(answer.asked_at, boots.get(node), listed.get(node, {}), known_oldest.get(node))
+            entry = _coverage(node, answer, wanted, proofs)
         coverage.append(entry)
     newest_first = sorted(tasks.values(), key=lambda task: (task["starttime"], task["upid"]), reverse=True)
     return TaskList(newest_first, coverage)
 
 
-def _node_tasks(api: Api, wanted: TaskFilter, now: Callable[[], float], node: str) -> tuple[list[Task], Coverage]:
-    """The tasks of one node that may be wanted, and what can be said about the completeness of its ring."""
+@dataclass(frozen=True)
+class _Answer:
+    """The ring of one node, when it was asked, and whether it shows the tasks of others."""
+
+    ring: Ring
+    asked_at: float
+    whole: bool
+
+
+def _listed(api: Api, seconds: float) -> dict[str, dict[str, float]]:
+    """What the cluster lists, or nothing when it does not say so in time."""
+    fan_out: FanOut[str, dict[str, dict[str, float]]] = FanOut(lambda _key: listed_tasks(api), 1)
+    answer = fan_out.run(["cluster"], seconds)["cluster"]
+    return {} if isinstance(answer, ApiError) else answer
+
+
+def _ask_nodes(
+    api: Api, nodes: list[str], wanted: TaskFilter, now: Callable[[], float], seconds: float, workers: int
+) -> tuple[dict[str, _Answer | ApiError], dict[str, float | None]]:
+    """The ring of each node, and since when it runs. A node that does not say the one may well say the other."""
+
+    def ask(key: tuple[str, str]) -> _Answer | float | None:
+        what, node = key
+        return _node_ring(api, wanted, now, node) if what == "ring" else node_boot(api, node, now())
+
+    fan_out: FanOut[tuple[str, str], _Answer | float | None] = FanOut(ask, workers)
+    answers = fan_out.run([(what, node) for what in ("ring", "boot") for node in nodes], seconds)
+    rings = {node: answer for node in nodes if isinstance(answer := answers[("ring", node)], _Answer | ApiError)}
+    boots = {node: answer for node in nodes if isinstance(answer := answers[("boot", node)], float)}
+    return rings, dict(boots)
+
+
+def _node_ring(api: Api, wanted: TaskFilter, now: Callable[[], float], node: str) -> _Answer:
+    """All that one node shows. Raises ApiError."""
     asked_at = now()
     records = _all_pages(api, node)
-    ring = read_ring(records, wanted.rules_out)
-    entry = _coverage(node, ring, wanted, asked_at)
-    if not shows_tasks_of_others(records, api.user) and not may_see_all_tasks(api, node):
-        entry.start = entry.end = None
+    whole = shows_tasks_of_others(records, api.user) or may_see_all_tasks(api, node)
+    return _Answer(read_ring(records, wanted.rules_out), asked_at, whole)
+
+
+def _coverage(node: str, answer: _Answer, wanted: TaskFilter, proofs: Proofs) -> Coverage:
+    """What can be said about the completeness of the tasks of one node."""
+    ring = answer.ring
+    if answer.whole:
+        entry = judge_ring(node, ring, Question(wanted.since, wanted.until, wanted.running is not True), proofs)
+    else:
+        entry = Coverage(node, oldest=ring.oldest, records=ring.records)
         entry.add_reason(
-            "not_permitted", f"the privilege Sys.Audit on /nodes/{node} is missing, so only own tasks are shown"
+            "not_permitted",
+            f"the privilege Sys.Audit on /nodes/{node} is missing, so only own tasks are shown; a token with privilege "
+            "separation needs a role of its own, beside that of its user",
         )
     if ring.broken:
         entry.damaged = ring.broken
         entry.add_reason("corrupt_records", f"{ring.broken} records of the task log are damaged")
-    return list(ring.tasks.values()), entry
+    return entry
 
 
 def shows_tasks_of_others(records: Iterable[Any], account: str) -> bool:
@@ -181,19 +230,3 @@ def _all_pages(api: Api, node: str) -> list[Any]:
         records.extend(page)
         if len(page) < PAGE:
             return records
-
-
-def _coverage(node: str, ring: Ring, wanted: TaskFilter, asked_at: float) -> Coverage:
-    """From when to when the ring was seen. A record enters the ring when its task ends."""
-    oldest = ring.oldest
-    entry = Coverage(node, oldest=oldest, records=ring.records, start=wanted.since)
-    entry.end = asked_at if wanted.until is None else min(wanted.until, asked_at)
-    if oldest is None or ring.index_bytes < _RING_HAS_TURNED:
-        return entry
-    if wanted.since is None or oldest > wanted.since:
-        entry.start = oldest
-        entry.add_reason(
-            "ring_turned",
-            f"the task log of {node} reaches back to {rfc3339(oldest)} only, older records are overwritten",
-        )
-    return entry

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from typing import Any
 
-from ansible_collections.pve.audit.plugins.module_utils._model.coverage import incomplete_sentence
+from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage, incomplete_sentence
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import ApiError, InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.time import doubtful_time, parse_instant, rfc3339, zone
+from ansible_collections.pve.audit.plugins.module_utils._model.visible import safe_text
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api
 from ansible_collections.pve.audit.plugins.module_utils._pve.tasks import TaskFilter, cluster_nodes, collect_tasks
 from ansible_collections.pve.audit.plugins.module_utils._query.expression import search
@@ -32,6 +34,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "running": {"type": "bool"},
     "query": {"type": "str"},
     "strict": {"type": "bool", "default": False},
+    "accept": {"type": "list", "elements": "str", "choices": ["begins_late", "gap", "ring_turned"], "default": []},
+    "known_oldest": {"type": "dict", "default": {}},
 }
 
 
@@ -53,10 +57,7 @@ def task_filter(params: dict[str, Any], now: float) -> TaskFilter:
         except InputError as error:
             raise InputError(f"{option}: {error}") from None
     since, until = moments["since"], moments["until"]
-    if since is not None and since > (now if until is None else until):
-        raise InputError(
-            f"since ({rfc3339(since)}) lies after until ({rfc3339(now if until is None else until)}): exchange them"
-        )
+    _check_interval(params, since, until, now)
     return TaskFilter(
         types=frozenset(params["types"]),
         users=frozenset(params["users"]),
@@ -76,15 +77,60 @@ def doubtful_options(params: dict[str, Any]) -> list[str]:
     return [f"{option}: {doubt}; {how}" for option, doubt, how in doubts if doubt]
 
 
+def _check_interval(params: dict[str, Any], since: float | None, until: float | None, now: float) -> None:
+    """Raises InputError for an interval that cannot be answered, and for `strict` without a start to hold it to."""
+    if since is None:
+        if params["strict"] and params["running"] is not True:
+            raise InputError(
+                "strict needs since: without it nobody can say what is missing; write how far back the answer must "
+                "reach, for example since: 7d"
+            )
+        return
+    if until is not None and since > until:
+        raise InputError(f"since ({rfc3339(since)}) lies after until ({rfc3339(until)}): exchange them")
+    if since > now:
+        raise InputError(f"since ({rfc3339(since)}) lies in the future, it is {rfc3339(now)} now: give an earlier time")
+
+
+def _known_oldest(params: dict[str, Any], now: float) -> dict[str, float]:
+    """The option `known_oldest` in epoch seconds; a node that had no record is left out. Raises InputError."""
+    known = {}
+    for node, moment in params["known_oldest"].items():
+        try:
+            if moment is not None:
+                known[str(node)] = parse_instant(moment, now=now, tz=zone(params["timezone"]))
+                rfc3339(known[str(node)])
+        except InputError as error:
+            raise InputError(f"known_oldest of {safe_text(str(node))}: {error}") from None
+    return known
+
+
+def _not_accepted(coverage: Iterable[Coverage], accepted: Collection[str]) -> list[Coverage]:
+    """The rows with a reason that `strict` must not let pass, without the reasons that it may."""
+    rows = [
+        replace(entry, reasons=[reason for reason in entry.reasons if reason["code"] not in accepted])
+        for entry in coverage
+    ]
+    return [entry for entry in rows if entry.reasons]
+
+
 def query_tasks(api: Api, params: dict[str, Any], clock: Callable[[], float]) -> dict[str, Any]:
     """The result of `tasks_info`. Raises InputError for bad options, ApiError when nothing can be asked."""
     now = clock()
     wanted = task_filter(params, now)
     compiled = None if params["query"] is None else search(params["query"])
-    nodes = cluster_nodes(api, params["nodes"])
-    found = collect_tasks(api, nodes, wanted, now=clock, seconds=params["total_timeout"], workers=params["concurrency"])
-    if params["strict"] and not found.complete:
-        raise IncompleteError(incomplete_sentence(found.coverage))
+    known_oldest = _known_oldest(params, now)
+    found = collect_tasks(
+        api,
+        cluster_nodes(api, params["nodes"]),
+        wanted,
+        now=clock,
+        seconds=params["total_timeout"],
+        workers=params["concurrency"],
+        known_oldest=known_oldest,
+    )
+    if params["strict"] and (left := _not_accepted(found.coverage, params["accept"])):
+        raise IncompleteError(incomplete_sentence(left))
     coverage = [entry.as_dict() for entry in found.coverage]
     result: dict[str, Any] = {
         "coverage": coverage,

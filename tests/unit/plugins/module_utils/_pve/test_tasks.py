@@ -37,14 +37,29 @@ def record(number: int, start: int, end: int | None, **more: Any) -> dict[str, A
     )
 
 
+def answer(given: Any) -> Any:
+    """What was given, raised if it is an error."""
+    if isinstance(given, Exception):
+        raise given
+    return list(given) if isinstance(given, tuple) else given
+
+
 class FakeApi:
-    """Answers the three requests of a collection, and fails the test for any other."""
+    """Answers the five requests of a collection, and fails the test for any other."""
 
     user = "audit@pve"
 
-    def __init__(self, rings: dict[str, Any], privileges: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        rings: dict[str, Any],
+        privileges: dict[str, Any] | None = None,
+        listed: Any = (),
+        uptime: Any = 0,
+    ) -> None:
         self.rings = rings
         self.privileges = privileges
+        self.listed = listed
+        self.uptime = uptime
         self.asked: list[tuple[tuple[str, ...], dict[str, Any]]] = []
         self.lock = threading.Lock()
 
@@ -58,13 +73,17 @@ class FakeApi:
         if path == ("access", "permissions"):
             assert set(params) == {"path"}
             return self.privileges if self.privileges is not None else {params["path"]: {"Sys.Audit": 0}}
+        if path == ("cluster", "tasks"):
+            assert params == {}
+            return answer(self.listed)
+        if len(path) == 3 and path[0] == "nodes" and path[2] == "status":
+            assert params == {}
+            return answer(self.uptime if isinstance(self.uptime, Exception) else {"uptime": self.uptime})
         assert len(path) == 3 and path[0] == "nodes" and path[2] == "tasks", path
         assert (
             set(params) == {"source", "limit", "start"} and params["source"] == "all" and params["limit"] == module.PAGE
         )
-        ring = self.rings[path[1]]
-        if isinstance(ring, Exception):
-            raise ring
+        ring = answer(self.rings[path[1]])
         return ring[params["start"] : params["start"] + params["limit"]]
 
 
@@ -117,7 +136,7 @@ def test_pages_are_read_to_the_end_and_overlap_counts_once(monkeypatch: pytest.M
     ring = [record(n, NOW - n, NOW - n) for n in range(7)]
     api = FakeApi({"pve1": [*ring[:4], ring[2], *ring[4:]]})
     assert len(collect(api).tasks) == 7
-    assert [params["start"] for path, params in api.asked if path[-1] == "tasks"] == [0, 3, 6]
+    assert [params["start"] for _path, params in api.asked if "start" in params] == [0, 3, 6]
 
 
 def test_the_finished_record_wins_over_the_running_one() -> None:
@@ -182,33 +201,17 @@ def test_the_privilege_is_asked_for_unless_the_answer_proves_it(users: list[str]
     answers: list[dict[str, Any] | None] = [{}, None]
     for privileges in answers:
         api = FakeApi({"pve1": ring}, privileges=privileges)
-        assert collect(api).complete is (not asked or privileges is None)
+        reasons = [reason["code"] for reason in collect(api).coverage[0].reasons]
+        assert ("not_permitted" in reasons) is (asked and privileges is not None)
         assert (("access", "permissions"), {"path": "/nodes/pve1"}) in api.asked or not asked
 
 
-def long_ring(oldest: int, count: int = 700) -> list[dict[str, Any]]:
-    """A ring of more than 50,000 bytes, so one that has turned."""
-    return [record(n, end := NOW - n * (NOW - oldest) // count, end) for n in range(count + 1)]
-
-
-@pytest.mark.parametrize(
-    ("ring", "since", "codes", "start"),
-    [
-        ([], NOW - DAY, [], NOW - DAY),
-        ([], None, [], None),
-        (long_ring(NOW - 2 * DAY), NOW - DAY, [], NOW - DAY),
-        (long_ring(NOW - 2 * DAY), NOW - 3 * DAY, ["ring_turned"], NOW - 2 * DAY),
-        (long_ring(NOW - 2 * DAY), None, ["ring_turned"], NOW - 2 * DAY),
-        (long_ring(NOW - 2 * DAY, 300), NOW - 3 * DAY, [], NOW - 3 * DAY),
-        ([{"upid": "garbage"}], NOW - DAY, ["corrupt_records"], NOW - DAY),
-        ([record(1, NOW - 9, None, status=None)], NOW - DAY, ["corrupt_records"], NOW - DAY),
-    ],
-)
-def test_coverage(ring: list[Any], since: int | None, codes: list[str], start: int | None) -> None:
-    entry = collect(FakeApi({"pve1": ring}), TaskFilter(since=since)).coverage[0]
-    assert [reason["code"] for reason in entry.reasons] == codes
-    assert (entry.start, entry.end) == (start, NOW)
-    assert entry.damaged == codes.count("corrupt_records")
+@pytest.mark.parametrize("broken", [{"upid": "garbage"}, record(1, NOW - 9, None, status=None)])
+def test_damaged_records_are_counted(broken: dict[str, Any]) -> None:
+    ring = [broken, record(2, NOW - 9 * DAY, NOW - 8 * DAY)]
+    entry = collect(FakeApi({"pve1": ring}), TaskFilter(since=NOW - DAY)).coverage[0]
+    assert ([reason["code"] for reason in entry.reasons], entry.damaged) == (["corrupt_records"], 1)
+    assert (entry.start, entry.end) == (NOW - DAY, NOW)
 
 
 def test_unknown_node_and_wrong_server_are_refused_before_anything_is_fetched() -> None:
@@ -244,6 +247,8 @@ def options(**given: Any) -> dict[str, Any]:
         "running": None,
         "query": None,
         "strict": False,
+        "accept": [],
+        "known_oldest": {},
         "total_timeout": 5,
         "concurrency": 2,
         **given,
@@ -279,7 +284,10 @@ def test_times(given: dict[str, Any], since: float | None, until: float | None) 
         ({"until": "99999999999999"}, "until: .* is not a time"),
         ({"until": "999999999999"}, "until: .* far from now"),
         ({"since": "1d", "until": "2d"}, "lies after until"),
-        ({"since": str(NOW + 60)}, "lies after until"),
+        ({"since": str(NOW + 60)}, "lies in the future, it is 2026-11-23T17:40:00Z now"),
+        ({"since": str(NOW + 60), "until": str(NOW + 90)}, "lies in the future"),
+        ({"strict": True}, "strict needs since: .* for example since: 7d"),
+        ({"known_oldest": {"pve1": "noon"}}, "known_oldest of pve1: 'noon' is not a time"),
         ({"timezone": "Mars/Base"}, "time zone 'Mars/Base' is unknown"),
         ({"query": "[?"}, "is not a JMESPath expression"),
         ({"query": "abs(tasks)"}, "does not fit the data"),
@@ -315,8 +323,101 @@ def test_query_reduces_where_the_data_lies(query: str, expected: Any) -> None:
 
 
 def test_strict_names_every_node_that_was_not_seen_whole() -> None:
-    api = FakeApi({"pve1": [], "pve2": errors.NodeUnreachableError("the node cannot be reached", 595)})
-    assert query_tasks(api, options(), clock)["complete"] is False
+    whole = [record(1, NOW - 9 * DAY, NOW - 8 * DAY)]
+    api = FakeApi({"pve1": whole, "pve2": errors.NodeUnreachableError("the node cannot be reached", 595)})
+    assert query_tasks(api, options(since="7d"), clock)["complete"] is False
     with pytest.raises(IncompleteError, match="pve2: the node cannot be reached") as failure:
-        query_tasks(api, options(strict=True), clock)
+        query_tasks(api, options(since="7d", strict=True), clock)
     assert "pve1" not in str(failure.value)
+
+
+LATE = [record(1, NOW - DAY, NOW - DAY)]
+
+
+@pytest.mark.parametrize(
+    ("rings", "accept", "told"),
+    [
+        ({"pve1": LATE}, [], "pve1: the task log of pve1 begins at"),
+        ({"pve1": LATE}, ["begins_late"], ""),
+        ({"pve1": LATE}, ["ring_turned", "gap"], "pve1: the task log of pve1 begins at"),
+        ({"pve1": []}, ["begins_late", "gap", "ring_turned"], "pve1: the task log of pve1 holds no finished task"),
+        ({"pve1": LATE, "pve2": []}, ["begins_late"], "^Not everything was seen. pve2: the task log of pve2 holds no"),
+        (
+            {"pve1": [*LATE, {"upid": "?"}]},
+            ["begins_late"],
+            "^Not everything was seen. pve1: 1 records .* are damaged$",
+        ),
+    ],
+)
+def test_strict_lets_pass_what_was_accepted_and_nothing_else(
+    rings: dict[str, Any], accept: list[str], told: str
+) -> None:
+    given = options(since="7d", strict=True, accept=accept)
+    if not told:
+        assert query_tasks(FakeApi(rings), given, clock)["complete"] is False
+        return
+    with pytest.raises(IncompleteError, match=told):
+        query_tasks(FakeApi(rings), given, clock)
+
+
+def test_running_tasks_need_no_start_and_no_old_records() -> None:
+    found = query_tasks(FakeApi({"pve1": [record(1, NOW - 9, None)]}), options(strict=True, running=True), clock)
+    assert found["complete"] and len(found["tasks"]) == 1
+
+
+FINISHED = record(1, NOW - 9 * DAY, NOW - 8 * DAY)
+CUT_OUT = record(2, NOW - 2 * DAY, NOW - 2 * DAY)
+FAILURES = [
+    errors.NodeUnreachableError("595", 595),
+    errors.ForbiddenError("403", 403),
+    errors.TimeoutReachedError("slow"),
+    "a page",
+    {},
+    [None, 7, {}, {"upid": None}, {"upid": "UPID:x", "endtime": "soon"}],
+]
+
+
+@pytest.mark.parametrize(
+    ("api", "codes"),
+    [
+        (FakeApi({"pve1": [FINISHED]}, listed=[FINISHED]), []),
+        (FakeApi({"pve1": [FINISHED]}, listed=[FINISHED, CUT_OUT]), ["records_missing"]),
+        (FakeApi({"pve1": [FINISHED]}, uptime=9 * DAY), ["gap"]),
+        (FakeApi({"pve1": [FINISHED]}, uptime=DAY), []),
+    ],
+)
+def test_what_the_cluster_says_besides_is_held_against_the_log(api: FakeApi, codes: list[str]) -> None:
+    entry = collect(api, TaskFilter(since=NOW - 7 * DAY)).coverage[0]
+    assert [reason["code"] for reason in entry.reasons] == codes
+    assert api.asked[1][0] == ("cluster", "tasks"), "it is asked before the logs, so that nothing ends between"
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=repr)
+def test_what_the_cluster_does_not_say_besides_stays_unproven(failure: Any) -> None:
+    listed, uptime = failure, failure if isinstance(failure, Exception) else "soon"
+    found = collect(FakeApi({"pve1": [FINISHED]}, listed=listed, uptime=uptime), TaskFilter(since=NOW - 7 * DAY))
+    assert found.complete and len(found.tasks) == 0 and found.coverage[0].records == 1
+
+
+def test_a_list_of_the_cluster_that_hangs_takes_no_node_away() -> None:
+    class Hanging(FakeApi):
+        def get(self, *path: str, **params: Any) -> Any:
+            if path == ("cluster", "tasks") or path[-1] == "status":
+                threading.Event().wait(30)
+            return super().get(*path, **params)
+
+    assert collect(Hanging({"pve1": [FINISHED]}), TaskFilter(since=NOW - 7 * DAY), seconds=1).complete
+
+
+@pytest.mark.parametrize(
+    ("known", "codes"),
+    [
+        ({"pve1": str(NOW - 8 * DAY)}, []),
+        ({"pve1": None}, []),
+        ({"pve9": "30d"}, []),
+        ({"pve1": str(NOW - 9 * DAY)}, ["records_missing"]),
+    ],
+)
+def test_the_oldest_record_of_an_earlier_look(known: dict[str, str | None], codes: list[str]) -> None:
+    found = query_tasks(FakeApi({"pve1": [FINISHED]}), options(since="7d", known_oldest=known), clock)
+    assert [reason["code"] for reason in found["coverage"][0]["reasons"]] == codes
