@@ -32,7 +32,7 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.facts import (
 )
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import client_ip
 
-_MOST_READINGS = 8
+_MOST_READINGS = 16
 _OR = " or "
 _TWO_READINGS = "the line can be read in two ways, so its address is not believed: "
 
@@ -156,9 +156,13 @@ _Reading = tuple[str, str, str]
 
 
 def _readings(joint: re.Pattern[str], text: str, good_tail: Callable[[str], object]) -> list[_Reading]:
-    """Each way to take `text` apart at `joint`: the user, the address, and what follows."""
-    places = islice(joint.finditer(text), _MOST_READINGS)
-    return [(text[: at.start()], at[1], text[at.end() :]) for at in places if good_tail(text[at.end() :])]
+    """Each way to take `text` apart at `joint`: the user, the address, and what follows.
+
+    Where there are very many, the last one stands for those that are not looked at.
+    """
+    places = list(islice(joint.finditer(text), _MOST_READINGS + 1))
+    found = [(text[: at.start()], at[1], text[at.end() :]) for at in places if good_tail(text[at.end() :])]
+    return found if len(places) <= _MOST_READINGS else [*found[:_MOST_READINGS], (text, "others", "")]
 
 
 def _choose(readings: list[_Reading], *, plain: bool) -> _Reading | None:
