@@ -16,6 +16,10 @@ from ansible_collections.pve.audit.plugins.module_utils._model.event import Even
 _OF_ITSELF = "linux.log"
 _JOURNAL = ("pve.auth", "linux.auth")
 _LOGS = ("journal", "syslog")
+# What the archive or its forwarder lacks, by a part of its name; anything else may be of any log that is read by lines.
+_ARCHIVE = "pve.archive"
+_PARTS = (("journal", _JOURNAL), ("entry", _JOURNAL), ("access", ("pve.access",)), ("task", ("pve.task",)))
+_BY_LINES = ("pve.access", *_JOURNAL)
 
 CORRUPT, MISSING = "corrupt_records", "records_missing"
 _SENTENCES = {
@@ -31,16 +35,27 @@ def doubts_of(events: Iterable[Event]) -> Doubts:
     for event in events:
         dataset, node = get_field(event, "event.dataset"), get_field(event, "host.name") or ""
         if get_field(event, "event.kind") == "pipeline_error":
-            found[(str(dataset), node, CORRUPT)] += 1
+            found.update((source, node, CORRUPT) for source in _sources_of_broken(dataset))
         elif dataset == _OF_ITSELF and get_field(event, "event.outcome") == "failure":
             lacks = get_field(event, "pve.log") in _LOGS
             found.update((source, node, MISSING) for source in _JOURNAL if lacks)
+        elif dataset == _ARCHIVE and get_field(event, "event.outcome") == "failure":
+            found.update((source, node, MISSING) for source in _sources_of_hole(get_field(event, "pve.object")))
     return found
 
 
 def unshown_damage(coverage: Iterable[Coverage], doubts: Doubts) -> int:
     """How many damaged records whoever collected saw, that are not among the events: the API has no text of them."""
     return sum(max(0, entry.damaged - doubts[(entry.source, entry.node, CORRUPT)]) for entry in coverage)
+
+
+def _sources_of_broken(dataset: object) -> tuple[str, ...]:
+    """A line that is too broken to tell what it was may have been of each log that is read by lines."""
+    return _BY_LINES if dataset in (None, _ARCHIVE, _OF_ITSELF) else (str(dataset),)
+
+
+def _sources_of_hole(name: object) -> tuple[str, ...]:
+    return next((sources for part, sources in _PARTS if part in str(name)), _BY_LINES)
 
 
 def doubt_coverage(coverage: Sequence[Coverage], doubts: Doubts) -> list[Coverage]:

@@ -31,7 +31,8 @@ RESTART_SECONDS = 2.0
 POLL_SECONDS = 1.0
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 UNSET_LOGINUID = "4294967295"
-FIELDS = "MESSAGE,PRIORITY,SYSLOG_FACILITY,SYSLOG_IDENTIFIER,SYSLOG_PID,_PID,_COMM,_AUDIT_LOGINUID,_SYSTEMD_UNIT"
+FIELDS = "MESSAGE,PRIORITY,SYSLOG_FACILITY,SYSLOG_IDENTIFIER,SYSLOG_PID,_PID,_COMM,_SYSTEMD_UNIT"
+FIELDS += ",_AUDIT_LOGINUID,_AUDIT_SESSION"
 # A quote inside a value is always written \", so this cannot match inside a hostile message.
 _CURSOR = re.compile(rb'"__CURSOR"\s*:\s*"([^"\\]+)"')
 _TIME = re.compile(rb'"__REALTIME_TIMESTAMP"\s*:\s*"(\d+)"')
@@ -247,6 +248,7 @@ def parse_entry(raw: bytes) -> Entry:
 def message_of(entry: Entry, node: str, filtered: bool = False) -> Message:
     """The entry as a message; values that are missing, of another type or repeated are taken as they come."""
     loginuid = _text(entry.get("_AUDIT_LOGINUID"))
+    session = _text(entry.get("_AUDIT_SESSION"))
     pid = _text(entry.get("_PID"))
     comm = _text(entry.get("_COMM"))
     params = {
@@ -254,6 +256,7 @@ def message_of(entry: Entry, node: str, filtered: bool = False) -> Message:
         "pid": pid,
         "comm": comm,
         "loginuid": "" if loginuid == UNSET_LOGINUID else loginuid,
+        "session": "" if session == UNSET_LOGINUID else session,
         "unit": _text(entry.get("_SYSTEMD_UNIT")),
         "filtered": "true" if filtered else "",
         "note": _text(entry.get("pve_audit_note")) or ("" if "MESSAGE" in entry else "no_message"),

@@ -54,7 +54,9 @@ def read(lines: list[Any]) -> list[Event]:
 def essence(event: Event) -> tuple[Any, ...]:
     """What an event says, but for its time: a record has two. A line has `#012` where a record has a line break."""
     keys = ("event.id", "event.action", "event.outcome", "user.id", "source.ip", "host.name", "process.pid")
-    values = [get_field(event, key) for key in (*keys, "pve.cursor", "pve.loginuid", "error.message")]
+    values = [
+        get_field(event, key) for key in (*keys, "pve.cursor", "pve.loginuid", "pve.audit_session", "error.message")
+    ]
     return tuple(value.replace("\n", "#012") if isinstance(value, str) else value for value in values)
 
 

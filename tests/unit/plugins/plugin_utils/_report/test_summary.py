@@ -196,7 +196,9 @@ def test_a_source_was_looked_at_where_a_row_says_so(
     assert gaps == [(source, node) for source, nodes, _records in unlooked for node in nodes]
 
 
-def lost(node: str | None, log: str = "journal", kind: str = "event", dataset: str = "linux.log") -> dict[str, Any]:
+def lost(
+    node: str | None, log: str = "journal", kind: str = "event", dataset: str | None = "linux.log"
+) -> dict[str, Any]:
     """A log that says of itself that it lost something, or with another kind a record that cannot be read."""
     return {
         "event": {"id": f"{node}{log}{kind}", "kind": kind, "dataset": dataset, "outcome": "failure"},
@@ -205,6 +207,12 @@ def lost(node: str | None, log: str = "journal", kind: str = "event", dataset: s
     }
 
 
+def hole(what: str) -> dict[str, Any]:
+    """The archive lacks something, as its forwarder says."""
+    return {**lost("pve1", dataset="pve.archive"), "pve": {"object": what, "log": "archive"}}
+
+
+LINES = ("pve.access", "linux.auth")
 # An event, and the codes of the rows of each source and node then.
 DOUBTS = [
     (lost("pve1"), {("linux.auth", "pve1"): ["records_missing"]}),
@@ -214,7 +222,13 @@ DOUBTS = [
     (lost(None), {("linux.auth", node): ["records_missing"] for node in ("pve1", "pve2")}),
     (lost("pve2", kind="pipeline_error", dataset="pve.access"), {("pve.access", "pve2"): ["corrupt_records"]}),
     (lost("pve1", kind="pipeline_error", dataset="pve.task"), {("pve.task", "pve1"): ["corrupt_records"]}),
-]
+    (lost("pve1", kind="pipeline_error", dataset=None), {(source, "pve1"): ["corrupt_records"] for source in LINES}),
+    (lost("pve1", kind="pipeline_error", dataset="pve.archive"), {(one, "pve1"): ["corrupt_records"] for one in LINES}),
+    (hole("journal_hole"), {("linux.auth", "pve1"): ["records_missing"]}),
+    (hole("access.log"), {("pve.access", "pve1"): ["records_missing"]}),
+    (hole("task_gap"), {("pve.task", "pve1"): ["records_missing"]}),
+    (hole("file_gone"), {(source, "pve1"): ["records_missing"] for source in LINES}),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("told", "codes"), DOUBTS)

@@ -114,6 +114,8 @@ ENTRIES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"MESSAGE": "", "_AUDIT_LOGINUID": "1000", "_PID": "9", "_COMM": "qm"}, {"procid": "9", "app": "qm"}),
     ({"MESSAGE": "", "SYSLOG_PID": "5", "SYSLOG_IDENTIFIER": "x"}, {"procid": "5", "app": "x"}),
     ({"MESSAGE": "", "_AUDIT_LOGINUID": "1000"}, {"params": {"loginuid": "1000"}}),
+    ({"MESSAGE": "", "_AUDIT_LOGINUID": "0", "_AUDIT_SESSION": "7"}, {"params": {"loginuid": "0", "session": "7"}}),
+    ({"MESSAGE": "", "_AUDIT_SESSION": "4294967295"}, {"params": {}}),
 ]
 
 
