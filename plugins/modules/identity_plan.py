@@ -486,7 +486,8 @@ def plan(api: Api, params: dict[str, Any], now: float, warn: Callable[[str], Non
     for warning in warnings:
         warn(warning)
     changes = [{**item, "control": control_of(item, wanted)} for item in changes]
-    context = replace(context_of(params, wanted, now), own=own_privileges(api))
+    # The cluster may call the account by other letters than the option does, where upper and lower case are the same.
+    context = replace(context_of(params, wanted, now), user=api.user, own=own_privileges(api))
     before, after = administrators_of(identity, changes, context)
     if relied := unproven(directory_of(identity), after, context):
         warn(

@@ -75,11 +75,11 @@ def lab(running: Simulator) -> Iterator[Simulator]:
     restore(running.cluster, saved)
 
 
-def login(lab: Simulator, token_id: str | None = None) -> Session:
+def login(lab: Simulator, token_id: str | None = None, account: str = ALICE) -> Session:
     """As alice, or with one of alice's tokens."""
     secret = lab.cluster.secrets[f"{ALICE}!{token_id}"] if token_id else None
     given = {"token_id": token_id, "token_secret": secret} if token_id else {"password": "lab-password"}
-    where: Record = {"host": lab.host, "port": lab.port, "ca_path": str(lab.ca_path), "timeout": 5.0, "user": ALICE}
+    where: Record = {"host": lab.host, "port": lab.port, "ca_path": str(lab.ca_path), "timeout": 5.0, "user": account}
     return Session(Credentials(**where, **given), sleep=lambda _seconds: None)
 
 
@@ -286,6 +286,17 @@ def test_a_plan_that_locks_out_is_stopped(lab: Simulator, rule: str, declaration
     result = identity_plan.plan(login(lab), params, time.time(), lambda _warning: None)
     assert rule in {lockout["rule"] for lockout in result["lockouts"]}
     assert save(lab.cluster) == before
+
+
+def test_the_own_account_is_found_by_other_letters(lab: Simulator) -> None:
+    """A realm without case lets ALICE in as alice: the plan that closes alice cuts off who makes it."""
+    lab.cluster.realms = {**lab.cluster.realms, "pve": {**lab.cluster.realms["pve"], "case-sensitive": 0}}
+    defaults = {name: one.get("default") for name, one in plan_options().items()}
+    declaration = {**GLASS, "people": [{"id": "bob", "groups": ["admins"]}], "shared_accounts": [ALICE]}
+    for given in (ALICE, "ALICE@pve"):
+        params = {**defaults, "declaration": declaration, "api_user": given, "api_token_id": None}
+        result = identity_plan.plan(login(lab, account=given), params, time.time(), lambda _warning: None)
+        assert ("credential", [ALICE]) in [(one["rule"], one["who"]) for one in result["lockouts"]], given
 
 
 def test_no_plan_is_made_without_quorum(lab: Simulator) -> None:
