@@ -29,6 +29,7 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.lines import Even
 from ansible_collections.pve.audit.plugins.module_utils._parse.messages import is_audit_program, read_message
 from ansible_collections.pve.audit.plugins.module_utils._parse.redact import redact
 from ansible_collections.pve.audit.plugins.module_utils._parse.upid import user_fields
+from ansible_collections.pve.audit.plugins.module_utils._parse.writers import forgery
 
 # A program's name ends at its pid or at a colon, a host's name does not.
 _TAIL = r"(\S*[^\s:\]]) ([^\s:\[]+)(?:\[(\d+)\])?: ?(.*)"
@@ -112,7 +113,8 @@ def _not_a_line(text: str) -> str:
 def parse_journal_record(record: Mapping[str, Any], node: str, ids: EventIds) -> Event | None:
     """The event of a journal record (the fields of `journalctl -o json`), or None when it is no evidence.
 
-    Fields may be byte arrays, arrays of values, or null when they were too long to be shown.
+    Fields may be byte arrays, arrays of values, or null when they were too long to be shown. A record that somebody
+    else wrote in the name of a program gives an event of kind pipeline_error.
     Raises InputError when the record is not a dictionary.
     """
     if not isinstance(record, Mapping):
@@ -131,6 +133,8 @@ def parse_journal_record(record: Mapping[str, Any], node: str, ids: EventIds) ->
         return corrupt_event(PVE_AUTH, host, line, _HIDDEN, ids, timestamp=timestamp)
     if timestamp is None:
         return corrupt_event(facts.dataset, host, line, reason, ids)
+    if forged := forgery(ident, message or "", _number(record.get("_UID")), _first_text(record, "_EXE")):
+        return corrupt_event(facts.dataset, host, line, forged, ids, timestamp=timestamp)
     event = _event(facts, timestamp, host, ident, pid)
     _identify(event, record, line, ids)
     return event
@@ -144,6 +148,8 @@ def _identify(event: Event, record: Mapping[str, Any], line: str, ids: EventIds)
     event["event"] |= {"id": identity, "original": redact(line)}
     if cursor:
         event["pve"]["cursor"] = cursor
+    if file := _first_text(record, "_EXE"):
+        event["process"]["executable"] = file
     loginuid = _number(record.get("_AUDIT_LOGINUID"))
     if loginuid is not None and loginuid != _UNSET_LOGINUID:
         event["pve"]["loginuid"] = loginuid

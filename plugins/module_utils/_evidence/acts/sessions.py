@@ -94,10 +94,11 @@ def _read_opening(event: Event, node: str, user: str, found: Sessions) -> None:
 
 
 def _read_ssh(event: Event, node: str, user: str, found: Sessions) -> None:
-    """The line of an accepted login may be written before the login uid is set: that of the end is not."""
+    """The line of an accepted login may be written before the login uid is set. That of the end is not, but the user's
+    own process writes it, and so could any other of the user where the record does not say which file it ran."""
     uid, session = get_field(event, "pve.loginuid"), get_field(event, "pve.audit_session")
     if uid is not None:
-        closed = event["event"].get("action") == ACTION_SSH_CLOSE
+        closed = event["event"].get("action") == ACTION_SSH_CLOSE and get_field(event, "process.executable") is not None
         (found.names if closed else found.hints)[node, uid].add(user)
     if session is not None:
         found.ssh[node, session].append(event)
