@@ -106,6 +106,15 @@ def test_what_all_did_together_is_told_once() -> None:
     assert set(together["values"]) == set().union(*destroyed_by_account("revenge").values())
 
 
+def test_access_log_alone_shows_the_mass_deletion_too() -> None:
+    """Its lines say that the calls were accepted, not that they worked: the finding says so."""
+    logs = {node: (SCENARIOS / "revenge" / "nodes" / node / "access.log").read_text().splitlines() for node in NODES}
+    found = anomalies([event for node, lines in logs.items() for event in events(lines, "access", node)])
+    by_account = {item["group"].get("user.account"): item for item in found if item["rule"] == "mass-guest-deletion"}
+    assert set(by_account["dario@pve"]["values"]) == {vmid for _second, vmid in destroyed("revenge")["dario@pve"]}
+    assert "nobody can say from the logs whether it worked" in str(by_account["dario@pve"])
+
+
 @pytest.mark.parametrize("scenario", ["revenge", "busy-day", "cli-and-sudo"])
 def test_mass_deletion_says_what_the_truth_says(scenario: str) -> None:
     """All scenarios are shorter than ten minutes, so the rule is: more than five distinct guests, that are not new."""
