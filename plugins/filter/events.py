@@ -28,8 +28,8 @@ description:
     outcome. Actions and severities are those of the catalogue of this collection.
   - The items may be mixed. They are tasks (records of the API, or the result of M(pve.audit.tasks_info)), lines of a
     node's task index or of its list of active tasks, lines of C(/var/log/pveproxy/access.log), records of
-    C(journalctl -o json), and lines of the journal or of syslog. Lines of the collector's archive, RFC 5424 and lines
-    with a priority in front are read as what they carry.
+    C(journalctl -o json), read or as the text of its lines, and lines of the journal or of syslog. Lines of the
+    collector's archive, RFC 5424 and lines with a priority in front are read as what they carry.
   - An event is there once for each C(event.id). For a task this is its UPID, and a finished task replaces the same
     task still running. Other ids are a hash of node and line, so that collecting twice never counts twice.
   - On a full disk records of the task log are cut and run together in one line. Each stump is such an event and names

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
@@ -89,10 +90,24 @@ def _recognised(item: Item) -> Source | None:
     return next((source for source in SOURCES if source.recognises(item)), None)
 
 
+def _read_json(text: str, context: Context) -> Found:
+    """A line of `journalctl -o json`. Nothing else is taken from text, least of all a finished event."""
+    try:
+        record = json.loads(text)
+        if isinstance(record, Mapping) and JOURNAL.recognises(record):
+            return JOURNAL.parse(record, context)
+        reason = "the line is JSON, and no record of a journal"
+    except (ValueError, RecursionError):
+        reason = "the line begins as a record in JSON and is none: is it cut off?"
+    return corrupt_event(None, context.node, text, reason, context.ids)
+
+
 def _read_line(line: str | bytes, named: Source | None, context: Context) -> Found:
     if not line.strip():
         return None
     text = decode_line(line)
+    if text.startswith("{"):
+        return _read_json(text, context)
     source = ARCHIVE if ARCHIVE.looks_like(text) else named or _recognised(text)
     if source is JOURNAL:
         return read_syslog(text, context)

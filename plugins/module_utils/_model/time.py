@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
@@ -99,8 +99,8 @@ def parse_instant(value: object, *, now: float, tz: tzinfo = UTC, latest: bool =
     if _DURATION.match(text) and "-" not in text:
         return max(0.0, now - parse_duration(text))
     moment = _moment(text)
-    if moment.tzinfo is not None:
-        return moment.timestamp()
+    if moment.tzinfo is not None or _is_date(text):
+        return (moment if moment.tzinfo else moment.replace(tzinfo=tz)).timestamp()
     instants = _meanings(moment, tz)
     return max(instants) if latest else min(instants)
 
@@ -114,7 +114,7 @@ def doubtful_time(value: object, tz: tzinfo) -> str:
     if text == "now" or _EPOCH.fullmatch(text) or (_DURATION.match(text) and "-" not in text):
         return ""
     moment = _moment(text)
-    if moment.tzinfo is not None:
+    if moment.tzinfo is not None or _is_date(text):
         return ""
     first, second = _meanings(moment, tz)
     if first == second:
@@ -142,6 +142,15 @@ def _moment(text: str) -> datetime:
             f"{text!r} is not a time: write a duration back from now (7d), a date (2026-11-01), "
             "a time (2026-11-01T08:00:00Z) or an epoch"
         ) from None
+
+
+def _is_date(text: str) -> bool:
+    """A date alone: its first second is one instant, also where midnight comes twice or never."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _meanings(wall: datetime, tz: tzinfo) -> tuple[float, float]:

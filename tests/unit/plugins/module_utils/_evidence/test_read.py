@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -20,6 +21,14 @@ JOURNAL = "Nov 23 17:39:20 pve1 pvedaemon[1]: <root@pam> successful auth for use
 RUNNING = {"upid": UPID, "status": "RUNNING", "saved": "0", "user": "svc@pve!backup"}
 DONE = {"upid": UPID, "status": "OK", "endtime": 1795453355}
 REFERENCE = 1795456000.0
+RECORD = json.dumps(
+    {
+        "MESSAGE": "<root@pam> successful auth for user 'a@pve'",
+        "SYSLOG_IDENTIFIER": "pvedaemon",
+        "__CURSOR": "s=1;i=1",
+        "__REALTIME_TIMESTAMP": "1795452098185390",
+    }
+)
 
 LISTS: list[tuple[list[Any], list[tuple[str | None, str]]]] = [
     ([], []),
@@ -34,6 +43,8 @@ LISTS: list[tuple[list[Any], list[tuple[str | None, str]]]] = [
     ([{"MESSAGE": "x", "SYSLOG_IDENTIFIER": "cron"}], []),
     ([{"upid": "UPID:broken", "node": "pve9"}, "UPID:broken"], [("pve.task", "unknown")] * 2),
     (["what is this"], [(None, "unknown")]),
+    ([RECORD, json.loads(RECORD)], [("pve.auth", "success")]),
+    ([RECORD[:-5], "{}", '{"event": {"id": "1"}}', "{" * 3000], [(None, "unknown")] * 4),
     ([DONE, ACCESS, JOURNAL], [("pve.task", "success"), ("pve.access", "success"), ("pve.auth", "success")]),
 ]
 

@@ -324,6 +324,22 @@ def test_a_doubtful_time_makes_the_interval_longer(text: str, since: str, until:
     assert f" {often} in Europe/Berlin" in doubt if often else not doubt
 
 
+# The first second of a date where clocks change at midnight: it never comes in Cairo, and comes twice in Havana.
+@pytest.mark.parametrize(
+    ("text", "name", "instant"),
+    [
+        ("2026-04-24", "Africa/Cairo", "2026-04-23T22:00:00Z"),
+        ("2026-11-01", "America/Havana", "2026-11-01T04:00:00Z"),
+        ("2026-10-25", "Europe/Berlin", "2026-10-24T22:00:00Z"),
+    ],
+)
+@pytest.mark.parametrize("latest", [False, True])
+def test_a_date_is_its_first_second(text: str, name: str, instant: str, latest: bool) -> None:
+    tz = times.zone(name)
+    assert times.rfc3339(times.parse_instant(text, now=1e9, tz=tz, latest=latest)) == instant
+    assert times.doubtful_time(text, tz) == ""
+
+
 @given(st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2090, 1, 1)), st.sampled_from(ZONES))
 def test_since_is_never_after_until(wall: datetime, name: str) -> None:
     tz = times.zone(name)
