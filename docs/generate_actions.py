@@ -48,7 +48,8 @@ Both sides of one act have one name, with these exceptions, where PVE's own trac
   body.
 - `qm enroll-efi-keys` leaves neither a task nor a call; where it ran with sudo, the journal has that line.
 - A call that changes a guest's configuration can destroy a disk: the options stand in the body. The journal's line
-  `update VM` has them, and is `guest.disk.unlink` then; else it is `guest.config.modify` or `guest.disk.resize`.
+  `update VM` has them, and is `guest.disk.unlink` then; else it is `guest.config.modify` or `guest.disk.resize`. Of a
+  container no line tells.
 - A call that the guest agent carries out (`.../agent/shutdown`) leaves no task.
 - `POST /nodes/{{node}}/status` reboots or shuts down: the body decides, so the name holds both.
 - `POST /access/ticket` is a login or the renewal of a ticket, which look alike.

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from ansible_collections.pve.audit.plugins.module_utils._parse.guest_changes import action_of_change
 
@@ -33,3 +35,10 @@ CHANGES = {
 @pytest.mark.parametrize(("change", "action"), CHANGES.items())
 def test_action_of_change(change: str, action: str) -> None:
     assert action_of_change(change) == action
+
+
+@given(st.sampled_from(["", "-cores 2 ", "-delete hotplug "]), st.text())
+@example("-cores 2 ", "x -delete unused0 -force 1")
+@example("-delete hotplug ", "-delete unused0")
+def test_free_text_destroys_nothing(before: str, text: str) -> None:
+    assert action_of_change(f"{before}-description {text}") == "guest.config.modify"
