@@ -68,6 +68,7 @@ PARTS: dict[str, set[str]] = {
     "say": set(),
     "settings_file": set(),
     "forward": SHARED,
+    "ledger": SHARED,
     "preserve": SHARED,
     "disk_guard": SHARED,
     "collector": SHARED,

@@ -12,6 +12,7 @@ PROGRAMS = {
     "collector": "pve_audit.collector.cli",
     "disk-guard": "pve_audit.disk_guard",
     "forward": "pve_audit.forward.service",
+    "ledger": "pve_audit.ledger.follow",
     "preserve": "pve_audit.preserve.cli",
 }
 
