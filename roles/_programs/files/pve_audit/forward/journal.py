@@ -31,8 +31,9 @@ RESTART_SECONDS = 2.0
 POLL_SECONDS = 1.0
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 UNSET_LOGINUID = "4294967295"
+ROOT_UID = "0"
 FIELDS = "MESSAGE,PRIORITY,SYSLOG_FACILITY,SYSLOG_IDENTIFIER,SYSLOG_PID,_PID,_COMM,_SYSTEMD_UNIT"
-FIELDS += ",_AUDIT_LOGINUID,_AUDIT_SESSION"
+FIELDS += ",_AUDIT_LOGINUID,_AUDIT_SESSION,_UID,_EXE"
 # A quote inside a value is always written \", so this cannot match inside a hostile message.
 _CURSOR = re.compile(rb'"__CURSOR"\s*:\s*"([^"\\]+)"')
 _TIME = re.compile(rb'"__REALTIME_TIMESTAMP"\s*:\s*"(\d+)"')
@@ -249,6 +250,7 @@ def message_of(entry: Entry, node: str, filtered: bool = False) -> Message:
     """The entry as a message; values that are missing, of another type or repeated are taken as they come."""
     loginuid = _text(entry.get("_AUDIT_LOGINUID"))
     session = _text(entry.get("_AUDIT_SESSION"))
+    uid = _text(entry.get("_UID"))
     pid = _text(entry.get("_PID"))
     comm = _text(entry.get("_COMM"))
     params = {
@@ -258,6 +260,9 @@ def message_of(entry: Entry, node: str, filtered: bool = False) -> Message:
         "loginuid": "" if loginuid == UNSET_LOGINUID else loginuid,
         "session": "" if session == UNSET_LOGINUID else session,
         "unit": _text(entry.get("_SYSTEMD_UNIT")),
+        # Who wrote it, where it was not root: anybody can write in the name of any program.
+        "uid": "" if uid == ROOT_UID else uid,
+        "exe": "" if uid == ROOT_UID else _text(entry.get("_EXE")),
         "filtered": "true" if filtered else "",
         "note": _text(entry.get("pve_audit_note")) or ("" if "MESSAGE" in entry else "no_message"),
     }

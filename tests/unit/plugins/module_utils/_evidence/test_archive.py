@@ -71,6 +71,15 @@ def test_a_journal_and_its_archive_are_the_same_events(node: str) -> None:
     assert len(read([*(json.loads(line) for line in raw), *lines])) == len(records)
 
 
+def test_a_forged_line_is_forged_in_the_archive_too() -> None:
+    record = {"SYSLOG_IDENTIFIER": "pvedaemon", "MESSAGE": "<root@pam> successful auth for user 'bob@pve'", "_PID": "9"}
+    record |= {"_UID": "1001", "_EXE": "/usr/bin/logger", "__REALTIME_TIMESTAMP": str(MICROS), "__CURSOR": "s=1;i=2"}
+    (told,) = read([{**record, "_HOSTNAME": "pve1"}])
+    (kept,) = read(archived(message_of(parse_entry(json.dumps(record).encode()), "pve1")))
+    assert told["event"]["kind"] == kept["event"]["kind"] == "pipeline_error"
+    assert told["error"] == kept["error"] and "somebody forged it" in told["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("path", "name", "source"),
     [
