@@ -16,6 +16,7 @@ from ansible_collections.pve.audit.plugins.module_utils._classify.tasks import T
 
 NOTHING = "nothing"
 TASK = "task"
+FLAG = "flag"
 BODY = "body"
 
 _CONSOLES = ("mtunnel", "spiceproxy", "termproxy", "vncproxy")
@@ -30,7 +31,6 @@ WITH_BODY: frozenset[tuple[str, str]] = frozenset(
         ("POST", "/access/ticket"),
         ("POST", "/access/users/{userid}/token/{tokenid}"),
         ("PUT", "/access/users/{userid}/token/{tokenid}"),
-        ("PUT", "/access/users/{userid}/unlock-tfa"),
         ("POST", "/cluster/config/nodes/{node}"),
         ("POST", "/cluster/ha/resources/{sid}/migrate"),
         ("POST", "/cluster/ha/resources/{sid}/relocate"),
@@ -60,6 +60,8 @@ WITH_BODY: frozenset[tuple[str, str]] = frozenset(
         ("PUT", "/storage/{storage}"),
     }
 )
+
+WITH_FLAG: frozenset[tuple[str, str]] = frozenset({("PUT", "/access/users/{userid}/unlock-tfa")})
 
 # The id of the task that a call starts: as long as the guest's number in the path, or from and to so many characters.
 # Calls that are not here may start a task with any id.
@@ -97,7 +99,9 @@ _ALSO = {"guest.create": ("guest.restore",), "guest.shutdown": ("guest.stop",)}
 
 
 def answer_of(method: str, template: str, leaves_task: bool | None) -> str:
-    """What a successful call answers with: `NOTHING`, a `TASK` (its UPID, or nothing), or a `BODY` of its own."""
+    """What a successful call answers with: `NOTHING`, a `TASK` (its UPID, or nothing), a `FLAG`, or a `BODY`."""
+    if (method, template) in WITH_FLAG:
+        return FLAG
     if leaves_task is None or (method, template) in WITH_BODY:
         return BODY
     return TASK if leaves_task else NOTHING

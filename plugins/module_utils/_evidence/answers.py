@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ansible_collections.pve.audit.plugins.module_utils._classify.api import KnownCall
 from ansible_collections.pve.audit.plugins.module_utils._classify.returns import (
+    FLAG,
     ID_LENGTHS,
     NOTHING,
     TASK,
@@ -27,7 +28,7 @@ SHORTEST_REFUSAL = len('{"data":null,"message":"x","status":500,"success":0}')
 # A ticket carries a signature of 344 characters; the refusal of a login has 77.
 SHORTEST_LOGIN = 400
 MARGIN = 4
-LOGIN = "access.login_or_renewal"
+LOGINS = ("access.login_or_renewal", "access.login")
 
 
 class Verdict(NamedTuple):
@@ -68,10 +69,12 @@ def _judge_browser(call: KnownCall, answer: Answer) -> Verdict:
     if length is None:
         return UNKNOWN
     refused = _FAILURE if length >= SHORTEST_REFUSAL else UNKNOWN
-    if call.action.name == LOGIN:
+    if call.action.name in LOGINS:
         return _SUCCESS if length >= SHORTEST_LOGIN else refused
     if call.answer == NOTHING:
         return _SUCCESS if length == EMPTY else refused
+    if call.answer == FLAG:
+        return _SUCCESS if length <= EMPTY else refused
     if call.answer == TASK:
         return _STARTED if length == EMPTY else _judge_task(call, answer, length)
     return UNKNOWN

@@ -13,7 +13,14 @@ import pytest
 
 from ansible_collections.pve.audit.plugins.module_utils._classify.api import API_CALLS
 from ansible_collections.pve.audit.plugins.module_utils._classify.call import Call
-from ansible_collections.pve.audit.plugins.module_utils._classify.returns import BODY, NOTHING, WITH_BODY, answer_of
+from ansible_collections.pve.audit.plugins.module_utils._classify.returns import (
+    BODY,
+    FLAG,
+    NOTHING,
+    WITH_BODY,
+    WITH_FLAG,
+    answer_of,
+)
 
 SCHEMA = json.loads(
     gzip.decompress((Path(__file__).resolve().parents[3] / "data" / "schema" / "api-9.2.json.gz").read_bytes())
@@ -31,6 +38,8 @@ def test_the_schema_says_so(call: Call) -> None:
         assert (found, returns) == ("task", "null")
     elif found == NOTHING:
         assert returns == "null"
+    elif found == FLAG:
+        assert returns == "boolean"
     elif found == BODY:
         assert returns != "null"
         assert returns != "string" or not leaves_task
@@ -39,4 +48,4 @@ def test_the_schema_says_so(call: Call) -> None:
 
 
 def test_no_row_is_stale() -> None:
-    assert {(method, path) for method, path, _action, _task in API_CALLS} >= WITH_BODY
+    assert {(method, path) for method, path, _action, _task in API_CALLS} >= WITH_BODY | WITH_FLAG
