@@ -34,6 +34,7 @@ _LOGGERS: _Rows = tuple(
         (ACTION_LOST, r"Forwarding to (?P<what>\w+) missed(?P<syslog>) (?P<lost>\d+) messages\.?"),
         (ACTION_LOST, r"/dev/(?P<what>kmsg) buffer overrun, some messages lost\.?"),
         (ACTION_LOST, r"Failed to (?:write|append|forward|store) .*(?:ignoring|dropping|discarding).*"),
+        (ACTION_LOST, r"Suppressing rotation, as we already rotated .* Giving up\.?.*"),
         (ACTION_LOST, r"Dropp(?:ed|ing) .*(?:message|entr).*"),
         (ACTION_LOST, r"(?P<what>\S+?): (?P<lost>\d+) messages? lost due to rate-limiting(?P<syslog>).*"),
         (
@@ -42,6 +43,8 @@ _LOGGERS: _Rows = tuple(
             r"begins? to drop messages (?:from pid \d+ )?due to rate-limiting(?P<syslog>).*",
         ),
         (ACTION_LOST, r"(?P<what>[^\s:]+) lost (?P<lost>\d+) messages from pid \d+ due to rate-limiting(?P<syslog>).*"),
+        (ACTION_LOST, r"action (?P<what>'.*') \(module '.*'\) message lost, could not be processed(?P<syslog>).*"),
+        (ACTION_LOST, r"file (?P<what>'.*')(?:\[-?\d+\])? write error(?P<syslog>).*"),
         (ACTION_LOST, r"Audit daemon (?:is suspending logging|has no space left).*"),
         (ACTION_DAMAGED, r"File (?P<what>\S+) corrupted or uncleanly shut down, renaming and replacing\.?"),
         (ACTION_DAMAGED, r"(?P<what>\S+): .*(?:corrupted|IO error|Unclean shutdown|has been deleted), rotating\.?.*"),

@@ -28,10 +28,14 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.facts import (
 )
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import client_ip
 
+# sudo cuts a long command, and goes on in a message of its own.
+_CONTINUED = "(command continued) "
 _SETTING = pattern(r"([A-Z]+)=(.*)")
 _SU = pattern(r"(FAILED SU )?\(to (.*?)\) (.*) on (\S+)")
 _SU_SHADOW = pattern(r"(Successful|FAILED) su for (.*) by (.*)")
+# Since systemd 256 the user's service manager and cron have sessions of their own.
 _LOGIND = pattern(r"New session '?([^\s']+)'? of user '?(.*?)'?(?: with class .*)?\.?")
+_OF_NOBODY = pattern(r".* with class '?(?:manager|background).*")
 _LOGIN_ROOT = pattern(r"ROOT LOGIN\s+(?:ON|on) '?([^\s']+)'?(?: (?:FROM|from) '?([^\s']+)'?)?")
 _LOGIN = pattern(r"(?:DIALUP AT \S+ BY|LOGIN ON (\S+) BY) (.*?)(?: FROM (\S+))?")
 _LOGIN_FAILED = pattern(
@@ -75,6 +79,10 @@ _ACCOUNTS = tuple(
 def read_sudo(message: str) -> Facts | None:
     """`USER : [REASON ; ]TTY=... ; PWD=... ; USER=... ; COMMAND=...`; a reason is there when sudo refused."""
     user, colon, rest = message.lstrip().partition(" : ")
+    if colon and rest.startswith(_CONTINUED):
+        extra = {"channel": "cli", "continued": True}
+        process = {"command_line": rest.removeprefix(_CONTINUED)}
+        return Facts(LINUX_AUTH, ACTION_SUDO, "unknown", unix_user(user), extra=extra, process=process)
     settings, found, command = f" ; {rest}".partition(" ; COMMAND=")
     if not (colon and found and user):
         return read_session(message)
@@ -114,7 +122,7 @@ def read_su(message: str) -> Facts | None:
 def read_logind(message: str) -> Facts | None:
     """A new session, whatever opened it."""
     match = _LOGIND.fullmatch(message)
-    if match is None:
+    if match is None or _OF_NOBODY.fullmatch(message):
         return None
     return Facts(LINUX_AUTH, ACTION_SESSION_OPEN, "success", unix_user(match[2]), extra={"session": match[1]})
 
