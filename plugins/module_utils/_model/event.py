@@ -153,6 +153,9 @@ def unique_events(events: Iterable[Event]) -> list[Event]:
 
     Events without an id are all kept.
     """
+    events = list(events)
+    if len({name for event in events if isinstance(name := event["event"].get("id"), str)}) == len(events):
+        return events
     kept: list[Event] = []
     places: dict[str, int] = {}
     for event in events:

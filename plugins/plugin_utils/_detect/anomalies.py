@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
 
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, get_field
 from ansible_collections.pve.audit.plugins.module_utils._model.finding import Finding, finding_id, sort_findings
@@ -53,21 +55,42 @@ def find_anomalies(events: Sequence[Event], rules: Iterable[DetectionRule]) -> l
     severity, it has its own; else it is LOW, and left out when they have told all of it.
     """
     creations: Creations | None = None
+    actions = _by_action(events)
     found: dict[str, list[_Told]] = {}
     for rule in sorted(rules, key=lambda rule: bool(rule.told_by)):
         if rule.lower is not None and creations is None:
             creations = Creations(events)
         earlier = [one for name in rule.told_by for one in found.get(name, ())]
-        found[rule.id] = list(_findings(rule, events, creations, earlier))
+        kept = _candidates(actions, rule)
+        for test in rule.keep:
+            kept = list(filter(test, kept))
+        for sieve in rule.sieves:
+            kept = sieve(kept, events)
+        found[rule.id] = list(_findings(rule, kept, creations, earlier))
     return sort_findings(one.finding for told in found.values() for one in told)
 
 
+_Placed = list[tuple[int, Event]]
+
+
+def _by_action(events: Sequence[Event]) -> dict[str | None, _Placed]:
+    """The events of each action, with their places."""
+    found: dict[str | None, _Placed] = {}
+    for place, event in enumerate(events):
+        found.setdefault(event["event"].get("action"), []).append((place, event))
+    return found
+
+
+def _candidates(actions: Mapping[str | None, _Placed], rule: DetectionRule) -> list[Event]:
+    """The events that the rule may keep, in the order of the input."""
+    lists = [placed for action, placed in actions.items() if rule.acts(action)]
+    placed = lists[0] if len(lists) == 1 else sorted(chain.from_iterable(lists), key=itemgetter(0))
+    return [event for _place, event in placed]
+
+
 def _findings(
-    rule: DetectionRule, events: Sequence[Event], creations: Creations | None, earlier: list[_Told]
+    rule: DetectionRule, kept: list[Event], creations: Creations | None, earlier: list[_Told]
 ) -> Iterator[_Told]:
-    kept = [event for event in events if all(test(event) for test in rule.keep)]
-    for sieve in rule.sieves:
-        kept = sieve(kept, events)
     windows = find_windows(kept, rule.window)
     if not windows:
         return

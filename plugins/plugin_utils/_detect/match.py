@@ -16,6 +16,7 @@ from ansible_collections.pve.audit.plugins.plugin_utils._detect.hours import Wor
 Predicate = Callable[[Event], bool]
 
 ACCOUNT = "user.account"
+_ACTION = "event.action"
 
 
 def matcher(fields: object, option: str = "match", any_field: bool = False) -> Predicate:
@@ -32,6 +33,8 @@ def matcher(fields: object, option: str = "match", any_field: bool = False) -> P
             f"{option} must be a map of fields and values such as {{'event.action': 'guest.destroy'}}, not {fields!r}"
         )
     tests = [_field_test(str(path), wanted) for path, wanted in fields.items()]
+    if len(tests) == 1:
+        return tests[0]
     decide = any if any_field else all
     return lambda event: decide(test(event) for test in tests)
 
@@ -51,6 +54,15 @@ def _field_test(path: str, wanted: object) -> Predicate:
         return text in plain or any(pattern.fullmatch(text) for pattern in patterns)
 
     return agrees
+
+
+def action_filter(fields: object) -> Callable[[str | None], bool]:
+    """A test of `event.action` alone, true for every action that `matcher(fields)` may let pass: to look at few events."""
+    choices = fields if isinstance(fields, list) else [fields]
+    if not all(isinstance(one, Mapping) and _ACTION in one for one in choices):
+        return lambda _action: True
+    tests = [_field_test(_ACTION, one[_ACTION]) for one in choices]
+    return lambda action: action is not None and any(test({"event": {"action": action}}) for test in tests)
 
 
 def outcome_filter(outcome: object) -> Predicate:

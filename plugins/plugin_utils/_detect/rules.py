@@ -43,6 +43,7 @@ from ansible_collections.pve.audit.plugins.plugin_utils._detect.history import (
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.hours import WorkingHours
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.match import (
     Predicate,
+    action_filter,
     field_filters,
     hours_filter,
     who_filter,
@@ -88,13 +89,17 @@ class Lowering:
 
 @dataclass(frozen=True)
 class DetectionRule:
-    """One checked rule. `keep` judges each event alone, `sieves` those that are left in the light of the others."""
+    """One checked rule. `keep` judges each event alone, `sieves` those that are left in the light of the others.
+
+    `acts` is false for actions of which the rule keeps no event.
+    """
 
     id: str
     title: str
     severity: str
     remedy: str
     window: WindowRule
+    acts: Callable[[str | None], bool]
     keep: tuple[Predicate, ...]
     sieves: tuple[Sieve, ...] = ()
     lower: Lowering | None = None
@@ -127,6 +132,7 @@ def check_rule(data: object, hours: WorkingHours, people: People) -> DetectionRu
             severity=check_severity(data.get("severity")),
             remedy=_english(data.get("remedy"), ""),
             window=window,
+            acts=_acts(data),
             keep=tuple(_keep(data, hours, people)),
             sieves=tuple(_sieves(data, people)),
             lower=_lowering(data.get("lower_when")),
@@ -134,6 +140,12 @@ def check_rule(data: object, hours: WorkingHours, people: People) -> DetectionRu
         )
     except InputError as error:
         raise InputError(f"rule {name}: {error}") from None
+
+
+def _acts(data: Mapping[str, Any]) -> Callable[[str | None], bool]:
+    whole = action_filter(data.get("match"))
+    steps = [action_filter(step.get("match")) for step in data.get("rules") or ()]
+    return lambda action: whole(action) and (not steps or any(step(action) for step in steps))
 
 
 def _keep(data: Mapping[str, Any], hours: WorkingHours, people: People) -> list[Predicate]:
