@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,37 @@ def test_two_tokens_of_one_account_are_one_finding_that_weighs_less_when_the_acc
     (found,) = [item for item in anomalies(recorded_events("revenge")) if item["group"] == {"user.account": "iac@pve"}]
     assert found["actors"] == ["iac@pve!janitor", "iac@pve!terraform"]
     assert (found["count"], found["young"], found["severity"]) == (6, 5, "LOW")
+
+
+def everything(scenario: str) -> list[Event]:
+    """The events of all sources of all nodes."""
+    found = recorded_events(scenario)
+    for node in NODES:
+        folder = SCENARIOS / scenario / "nodes" / node
+        found += events((folder / "access.log").read_text().splitlines(), source="access", node=node)
+        with gzip.open(folder / "journal.json.gz", "rt") as journal:
+            found += events([json.loads(line) for line in journal], source="journal", node=node)
+    return found
+
+
+def test_all_sources_together_show_each_step_of_the_revenge() -> None:
+    found = {(item["rule"], *item["group"].values()) for item in anomalies(everything("revenge"))}
+    assert found == {
+        ("mass-guest-deletion", "dario@pve"),
+        ("login-from-new-address", "dario@pve", "10.99.77.27"),
+        ("logins-from-two-addresses", "dario@pve"),
+        ("new-token", "dario@pve"),
+        ("backup-weakened", "dario@pve"),
+        ("firewall-weakened", "dario@pve"),
+        # lena took rights from dario, and put right what he had done
+        ("rights-changed", "lena@pve"),
+        ("backup-weakened", "lena@pve"),
+        # programs and other people, in the same minutes
+        ("mass-guest-deletion", "iac@pve"),
+        ("mass-guest-deletion-together",),
+        ("root-pam-use", "root@pam"),
+        ("messages-lost", "pve3"),
+    }
 
 
 def test_what_all_did_together_is_told_once() -> None:
