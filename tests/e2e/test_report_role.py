@@ -78,6 +78,17 @@ def test_an_emptied_log_is_not_called_quiet(ansible: Ansible) -> None:
     assert "the task log of pve1 holds no finished task: a new node, or its log was removed" in played.output
 
 
+def test_a_new_node_can_be_accepted_and_is_told_all_the_same(ansible: Ansible) -> None:
+    first = int(time()) - 86400
+    index = f"UPID:pve1:00000001:00000001:{first:08X}:startall::root@pam: {first:08X} OK\n"
+    with running_simulator(cluster=build_recorded({"pve1/tasks/index": index})) as new:
+        played = ansible.play(
+            AUDIT, connection(new), pve_audit_report_strict=True, pve_audit_report_accept=["begins_late"]
+        )
+    assert played.status == 0, played.output
+    assert [gap["code"] for gap in played.report()["coverage"]["gaps"]] == ["begins_late"]
+
+
 def test_other_sources_take_part_where_coverage_says_that_they_were_looked_at(ansible: Ansible, lab: Simulator) -> None:
     now = time()
     at = datetime.fromtimestamp(now - 3600, UTC).strftime("%d/%m/%Y:%H:%M:%S +0000")
