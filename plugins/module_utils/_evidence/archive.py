@@ -28,7 +28,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.errors import Inp
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339_us
 from ansible_collections.pve.audit.plugins.module_utils._parse.facts import ACTION_LOST, ACTION_STOPPED
-from ansible_collections.pve.audit.plugins.module_utils._parse.journal import has_time, split_line
+from ansible_collections.pve.audit.plugins.module_utils._parse.journal import has_time, short_host, split_line
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import corrupt_event
 from ansible_collections.pve.audit.plugins.module_utils._parse.redact import redact
 from ansible_collections.pve.audit.plugins.module_utils._parse.relay import (
@@ -73,7 +73,7 @@ def _parse(item: Item, context: Context) -> Found:
     if line.params.get("node", "") != line.host:
         reason = f"the line names two nodes, {line.host!r} and {line.params.get('node', '')!r}"
         return corrupt_event(DATASET, context.node, item, reason, context.ids)
-    return _archived(line, line.params, context.of_node(line.host))
+    return _archived(line, line.params, context.of_node(short_host(line.host)))
 
 
 def read_syslog(line: str, context: Context) -> Found:
@@ -91,7 +91,7 @@ def _carried(message: str, context: Context) -> Found:
 
 
 def _relayed(line: Relayed, context: Context) -> Found:
-    found = _carried(line.text, context.of_node(line.host or context.node))
+    found = _carried(line.text, context.of_node(short_host(line.host) or context.node))
     return found if found is not None else JOURNAL.parse(_record(line), context)
 
 
@@ -149,7 +149,9 @@ def unfinished(context: Context) -> list[Event]:
     """An event of kind pipeline_error for each line of which parts are missing."""
     lines = [(key, parts) for key, parts in context.parts.items()]
     context.parts.clear()
-    return [corrupt_event(DATASET, key[0], parts[min(parts)], _NO_PART, context.ids) for key, parts in lines]
+    return [
+        corrupt_event(DATASET, short_host(key[0]), parts[min(parts)], _NO_PART, context.ids) for key, parts in lines
+    ]
 
 
 def _heartbeat(params: Mapping[str, str], line: Relayed, context: Context) -> Event | None:
@@ -172,9 +174,9 @@ def _lost(what: str, text: str, line: Relayed, context: Context) -> Event:
 
 def _own(action: str, what: str, text: str, line: Relayed, context: Context) -> Event:
     if line.micros is None:
-        return corrupt_event(DATASET, line.host, text, "the line has no usable time", context.ids)
+        return corrupt_event(DATASET, context.node, text, "the line has no usable time", context.ids)
     time = rfc3339_us(line.micros)
-    identity = context.ids.line(DATASET, line.host, f"{time} {what} {text}")
+    identity = context.ids.line(DATASET, context.node, f"{time} {what} {text}")
     return {
         "@timestamp": time,
         "event": {
@@ -185,7 +187,7 @@ def _own(action: str, what: str, text: str, line: Relayed, context: Context) -> 
             "outcome": "failure",
             "original": redact(text),
         },
-        "host": {"name": line.host},
+        "host": {"name": context.node},
         "error": {"message": redact(text)},
         "pve": {"object": what, "channel": "unknown"},
     }

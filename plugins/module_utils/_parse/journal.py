@@ -67,7 +67,7 @@ def parse_journal_line(
             return None
         return corrupt_event(PVE_AUTH, node, text, _not_a_line(text), ids)
     host, ident, pid, message = match.groups()[-4:]
-    host = _short_host(host) or node
+    host = short_host(host) or node
     hidden = bool(_BLOB.fullmatch(message)) and is_audit_program(ident)
     facts = None if hidden else read_message(ident, message)
     if facts is None and not hidden and not clock.changes:
@@ -95,7 +95,7 @@ def has_time(line: str) -> bool:
 def split_line(line: str) -> tuple[str, str]:
     """Host and message of a line of syslog, both empty when it is none."""
     match = _ISO.fullmatch(line) or _TRADITIONAL.fullmatch(line)
-    return (_short_host(match.groups()[-4]), match.groups()[-1]) if match else ("", "")
+    return (short_host(match.groups()[-4]), match.groups()[-1]) if match else ("", "")
 
 
 def _line_time(match: re.Match[str], host: str, reference: float | None, clock: WallClock) -> tuple[str, str]:
@@ -125,7 +125,7 @@ def parse_journal_record(record: Mapping[str, Any], node: str, ids: EventIds) ->
     hidden = message is None and "MESSAGE" in record and is_audit_program(ident)
     if facts is None and not hidden:
         return None
-    host = _short_host(_first_text(record, "_HOSTNAME")) or node
+    host = short_host(_first_text(record, "_HOSTNAME")) or node
     pid = _first_text(record, "_PID", "SYSLOG_PID")
     line = f"{ident}{f'[{pid}]' if pid else ''}: {message or ''}"
     timestamp, reason = _record_time(record)
@@ -213,7 +213,7 @@ def _number(value: object) -> int | None:
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
-def _short_host(host: str) -> str:
+def short_host(host: str) -> str:
     """The name of a node has no domain; an address stays whole."""
     try:
         ipaddress.ip_address(host)
