@@ -75,6 +75,8 @@ options:
     type: str
     default: UTC
 notes:
+  - Cut text at line feeds alone, as the example does. C(splitlines) and C(stdout_lines) also cut at other characters,
+    which anybody can type into a user name, and what follows them would be a line of its own.
   - A call of the web interface (C(/api2/extjs)) that was refused stands with status 200 in C(access.log). The length of
     the answer tells a refusal from a success, except for calls that answer with a body (tokens, storage definitions,
     consoles), whose outcome is C(unknown).
