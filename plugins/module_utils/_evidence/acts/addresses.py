@@ -169,25 +169,26 @@ def pair_twins(lines: list[Line], known: Addresses) -> list[Line]:
         free: dict[int, list[Line]] = defaultdict(list)
         for line in reversed(entries):
             free[line.second].append(line)
-        for line in sorted(passed, key=lambda line: line.second):
-            if (entry := _take_entry(free, line, known)) is not None:
-                entry.twins.append(line)
-                twins.add(id(line))
+        left = sorted(passed, key=lambda line: line.second)
+        for offset in (*range(LAG + 1), *_FAR):  # the nearest first, so that a missing line shifts none
+            left = [line for line in left if not _pair(free, line, offset, known, twins)]
     kept = [line for line in lines if id(line) not in twins]
     for line in kept:
         _decide(line, known)
     return kept
 
 
-def _take_entry(free: dict[int, list[Line]], line: Line, known: Addresses) -> Line | None:
-    """The line on an entry node that may have been passed on as `line`, the nearest one, taken out of `free`."""
-    sure = line.ip in known.given or line.ip in known.learned
-    for offset in (*range(LAG + 1), *(_FAR if sure else ())):
-        waiting = free.get(line.second + offset, [])
-        for place in range(len(waiting) - 1, -1, -1):
-            if waiting[place].ip != line.ip and _passed_on(waiting[place], line, known):
-                return waiting.pop(place)
-    return None
+def _pair(free: dict[int, list[Line]], line: Line, offset: int, known: Addresses, twins: set[int]) -> bool:
+    """Give `line` to the line on an entry node, so many seconds later, that may have been passed on as it, if any."""
+    if offset in _FAR and line.ip not in known.given and line.ip not in known.learned:
+        return False
+    waiting = free.get(line.second + offset, [])
+    for place in range(len(waiting) - 1, -1, -1):
+        if waiting[place].ip != line.ip and _passed_on(waiting[place], line, known):
+            waiting.pop(place).twins.append(line)
+            twins.add(id(line))
+            return True
+    return False
 
 
 def _calls(lines: Iterable[Line]) -> dict[tuple[object, ...], tuple[list[Line], list[Line]]]:

@@ -36,8 +36,10 @@ API_PROGRAMS = frozenset({"pvedaemon", "pveproxy"})
 
 
 def program_of(group: Group) -> str | None:
-    """The program that wrote the journal's line of the task's start or end; None when there is no such line."""
-    return next((name for event in group.members if (name := get_field(event, "process.name"))), None)
+    """The program that wrote the journal's lines of the task's start and end; None when there are none, or when two
+    programs say that it is theirs."""
+    names = {name for event in group.members if (name := get_field(event, "process.name"))}
+    return names.pop() if len(names) == 1 else None
 
 
 def started_by_api(group: Group) -> bool:

@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.addresses import Addresses
-from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.calls import API_PROGRAMS
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.calls import API_PROGRAMS, program_of
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.groups import Group
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.sessions import ROOT_UID, Command, Sessions
 from ansible_collections.pve.audit.plugins.module_utils._model.act import AMBIGUOUS, CERTAIN, LIKELY, UNKNOWN, Candidate
@@ -36,7 +36,9 @@ def judge_commands(groups: Iterable[Group], sessions: Sessions, known: Addresses
         event = next((event for event in group.members if get_field(event, "process.name")), None)
         if event is None or event["event"].get("dataset") == LINUX_LOG:
             continue
-        program, user = get_field(event, "process.name"), get_field(group.lead, "user.id")
+        program, user = program_of(group), get_field(group.lead, "user.id")
+        if program is None and group.upid is not None:
+            continue
         if program in _SERVICES:
             group.candidates = [_candidate(user, None, _SERVICES[program])]
             group.confidence = CERTAIN
@@ -145,5 +147,5 @@ def _may_be(command: Command, event: Event, vmid: int | None) -> bool:
 
 
 def _candidate(user: str | None, ip: str | None, channel: str) -> Candidate:
-    person = user.rpartition("@")[0] if user is not None and channel == "cli_sudo" else None
+    person = user.rpartition("@")[0] if user not in (None, ROOT) and channel == "cli_sudo" else None
     return {"user": user, "person": person, "ip": ip, "channel": channel}

@@ -24,8 +24,6 @@ Parents = dict[tuple[str | None, str], list[tuple[float, float, Group]]]
 def judge_children(groups: list[Group]) -> None:
     """Who started the bulk action behind each call that a node made itself."""
     parents = _bulk_actions(groups)
-    if not parents:
-        return
     for group in groups:
         line = group.line
         if line is None or not line.internal:
