@@ -27,6 +27,7 @@ _ENOUGH = 2  # calls that show the address of a node
 _STAY = frozenset({401, 403})  # refused before they are passed on
 _KEPT = "/firewall"  # those of guests are not passed on
 _NO_NODE = frozenset({401, 500, 501, 595, 596})  # answers where the path may name no node at all
+_COMPRESSED = 1024  # bytes from which an answer may be [PVE::APIServer::AnyEvent response]
 _LOOPBACK = ("127.", "::1")
 
 
@@ -184,7 +185,7 @@ def _pair(free: dict[int, list[Line]], line: Line, offset: int, known: Addresses
         return False
     waiting = free.get(line.second + offset, [])
     for place in range(len(waiting) - 1, -1, -1):
-        if waiting[place].ip != line.ip and _passed_on(waiting[place], line, known):
+        if _same_answer(waiting[place], line) and _passed_on(waiting[place], line, known):
             waiting.pop(place).twins.append(line)
             twins.add(id(line))
             return True
@@ -195,7 +196,7 @@ def _calls(lines: Iterable[Line]) -> dict[tuple[object, ...], tuple[list[Line], 
     """For each call its lines on other nodes than the one it names, and its lines on that one."""
     calls: dict[tuple[object, ...], tuple[list[Line], list[Line]]] = {}
     for line in _with_target(lines):
-        key = (line.user, line.method, line.path, line.query, line.status, line.size)
+        key = (line.user, line.method, line.path, line.query, line.status)
         calls.setdefault(key, ([], []))[line.node == line.target].append(line)
     return {key: both for key, both in calls.items() if both[0] and both[1]}
 
@@ -204,8 +205,17 @@ def _with_target(lines: Iterable[Line]) -> Iterator[Line]:
     return (line for line in lines if line.target is not None)
 
 
+def _same_answer(entry: Line, line: Line) -> bool:
+    """True when both lengths may be those of one answer. Each node may compress a long one."""
+    if entry.size is None or line.size is None or entry.size == line.size:
+        return True
+    return max(entry.size, line.size) > _COMPRESSED
+
+
 def _passed_on(entry: Line, line: Line, known: Addresses) -> bool:
     """True when the second line is the first one's, passed on. Without any knowledge of the address it is taken so."""
+    if entry.ip == line.ip:
+        return False
     node = known.node_of(line.ip, line.node)
     if node is not None:
         return node == entry.node
