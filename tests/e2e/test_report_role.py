@@ -110,6 +110,7 @@ def test_other_sources_take_part_where_coverage_says_that_they_were_looked_at(an
         ],
         pve_audit_report_strict=True,
         pve_audit_report_required_sources=["pve.task", "pve.auth"],
+        pve_audit_report_known_oldest={"pve3": "2020-01-01T00:00:00Z"},
     )
     report = played.report()
     summary = report["summary"]
@@ -129,6 +130,16 @@ def test_other_sources_take_part_where_coverage_says_that_they_were_looked_at(an
     assert played.status == 2
     assert "pve.access of pve2 was not looked at" in played.output
     assert "pve.auth is required and was not looked at" in played.output
+    assert "records_missing" in {gap["code"] for gap in report["coverage"]["gaps"] if gap["node"] == "pve3"}
+
+
+def test_strict_forgives_what_is_accepted(ansible: Ansible, lab: Simulator) -> None:
+    asked = {"pve_audit_report_since": "4000d", "pve_audit_report_strict": True, "pve_audit_report_formats": ["json"]}
+    played = ansible.play(AUDIT, connection(lab), **asked)
+    assert played.status == 2 and "the task log of pve1 begins at" in played.output
+    played = ansible.play(AUDIT, connection(lab), pve_audit_report_accept=["begins_late"], **asked)
+    assert played.status == 0, played.output
+    assert not played.report()["coverage"]["complete"], "forgiven, and told all the same"
 
 
 def test_a_wrong_choice_is_told_before_anything_is_fetched(ansible: Ansible) -> None:

@@ -49,8 +49,8 @@ def summarise_coverage(
 
 
 def _within(entry: Coverage, since: float | None, until: float) -> Coverage:
-    """The row, with a reason when it says complete of less than the period."""
-    late = entry.start is not None and (since is None or entry.start > since + _ROUNDING)
+    """The row, with a reason when it says complete of less than the period. Without `since` the row begins it."""
+    late = since is not None and entry.start is not None and entry.start > since + _ROUNDING
     early = entry.end is not None and entry.end < until - _ROUNDING
     if not entry.complete or not (late or early):
         return entry

@@ -405,6 +405,7 @@ def test_an_unbounded_period_starts_with_the_first_thing_known() -> None:
     model = summary([event(1, at="2026-11-01T00:00:00Z")], since=None)
     assert model["period"]["since"] is None
     assert model["timeline"]["since"] == "2026-11-01T00:00:00Z"
+    assert model["coverage"]["complete"], "of what there is"
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
