@@ -192,14 +192,14 @@ def _record_time(record: Mapping[str, Any]) -> tuple[str | None, str]:
     return None, "the record has no usable time"
 
 
-def _text(value: object) -> str | None:
+def _text(value: object, *, nested: bool = False) -> str | None:
     """A journal field as text: a string, a number, a byte array, or the first of several values."""
     if isinstance(value, str):
         return decode_line(value)
     if isinstance(value, list) and value:
         if all(isinstance(item, int) and not isinstance(item, bool) and 0 <= item <= 255 for item in value):
             return decode_line(bytes(value))
-        return _text(value[0])
+        return None if nested else _text(value[0], nested=True)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 

@@ -43,8 +43,11 @@ _LOGGERS: _Rows = tuple(
             r"begins? to drop messages (?:from pid \d+ )?due to rate-limiting(?P<syslog>).*",
         ),
         (ACTION_LOST, r"(?P<what>[^\s:]+) lost (?P<lost>\d+) messages from pid \d+ due to rate-limiting(?P<syslog>).*"),
-        (ACTION_LOST, r"action (?P<what>'.*') \(module '.*'\) message lost, could not be processed(?P<syslog>).*"),
-        (ACTION_LOST, r"file (?P<what>'.*')(?:\[-?\d+\])? write error(?P<syslog>).*"),
+        (
+            ACTION_LOST,
+            r"action (?P<what>'[^']*') \(module '[^']*'\) message lost, could not be processed(?P<syslog>).*",
+        ),
+        (ACTION_LOST, r"file (?P<what>'[^']*')(?:\[-?\d+\])? write error(?P<syslog>).*"),
         (ACTION_LOST, r"Audit daemon (?:is suspending logging|has no space left).*"),
         (ACTION_DAMAGED, r"File (?P<what>\S+) corrupted or uncleanly shut down, renaming and replacing\.?"),
         (ACTION_DAMAGED, r"(?P<what>\S+): .*(?:corrupted|IO error|Unclean shutdown|has been deleted), rotating\.?.*"),

@@ -89,12 +89,16 @@ def read_message(ident: str, message: str) -> Facts | None:
     rsyslog folds a line that comes several times at once: what it repeated counts as `repeated`.
     """
     if message.startswith("message repeated ") and (match := _REPEATED.fullmatch(clean(message))):
-        facts = read_message(ident, match[2])
+        facts = _read_once(ident, match[2])
         if facts is not None:
             facts.extra["repeated"] = int(match[1])
         return facts
+    return _read_once(ident, message)
+
+
+def _read_once(ident: str, message: str) -> Facts | None:
     reader = _READERS.get(ident)
-    facts = reader(message) if reader else None
+    facts = reader(message) if reader and (len(message) <= _LONGEST or reader in _LONG_WINDED) else None
     if facts is None and message.startswith("<"):
         facts = _read_signed(ident, message)
     if facts is None and message.startswith("pam_unix("):
@@ -268,4 +272,7 @@ _READERS: dict[str, Callable[[str], Facts | None]] = {
     **dict.fromkeys(_ACCOUNT_TOOLS.split(), read_accounts),
     **dict.fromkeys(_LOGGERS.split(), read_logger),
 }
+# A command or an error may be long. Of the others none writes such messages: sshd ends at 1,024 bytes.
+_LONG_WINDED = frozenset({_read_daemon, read_sudo})
+_LONGEST = 4096
 _MOSTLY_OTHER = frozenset({"kernel", "systemd", "qm", "pct"})

@@ -45,8 +45,8 @@ _LOGIN_FAILED = pattern(
 _LOGIN_PAM = pattern(r"pam_unix\(login:session\): session opened for user ([^\s(]+)(?:\(uid=(\d+)\))? by .*")
 # The sessions that a person opens; those of cron and of systemd are everyday noise, and login has a line of its own.
 _SESSION = pattern(
-    r"pam_unix\((sshd|sudo|sudo-i|su|su-l):session\): session opened for user (.*?)(?:\(uid=(\d{1,10})\))?"
-    r" by (.*?)\(uid=(\d{1,10})\)"
+    r"pam_unix\((sshd|sudo|sudo-i|su|su-l):session\): session opened for user ([^(]{0,256}?)(?:\(uid=(\d{1,10})\))?"
+    r" by ([^(]{0,256}?)\(uid=(\d{1,10})\)"
 )
 _PASSWORD = pattern(r"pam_unix\([^\s:()]+:chauthtok\): password changed for (.*)")
 
@@ -55,20 +55,20 @@ _ACCOUNTS = tuple(
     (action, pattern(text))
     for action, text in (
         ("node.account.create", r"new user: name=(?P<user>[^,]*), UID=(?P<uid>\d+), .*"),
-        ("node.account.create", r"failed adding user '(?P<user>.*)',(?: exit code:)? .*(?P<failed>)"),
-        ("node.account.delete", r"delete user '(?P<user>.*)'"),
-        ("node.account.modify", r"change user name '(?P<user>.*)' to '.*'"),
-        (ACTION_PASSWORD, r"(?:change|lock|unlock) user '(?P<user>.*)' password"),
-        ("node.account.modify", r"changed? user '(?P<user>.*?)' (?:\S+ (?:from '.*' )?to '.*'|information)"),
-        (ACTION_PASSWORD, r"password for '(?P<user>.*)' changed by '(?P<by>.*)'"),
-        (ACTION_PASSWORD, r"password (?:locked|unlocked) for '(?P<user>.*)'"),
+        ("node.account.create", r"failed adding user '(?P<user>[^']*)',(?: exit code:)? .*(?P<failed>)"),
+        ("node.account.delete", r"delete user '(?P<user>[^']*)'"),
+        ("node.account.modify", r"change user name '(?P<user>[^']*)' to '[^']*'"),
+        (ACTION_PASSWORD, r"(?:change|lock|unlock) user '(?P<user>[^']*)' password"),
+        ("node.account.modify", r"changed? user '(?P<user>[^']*)' (?:\S+ (?:from '[^']*' )?to '[^']*'|information)"),
+        (ACTION_PASSWORD, r"password for '(?P<user>[^']*)' changed by '(?P<by>[^']*)'"),
+        (ACTION_PASSWORD, r"password (?:locked|unlocked) for '(?P<user>[^']*)'"),
         ("node.account.modify", r"changed password expiry for (?P<user>.*)"),
         ("node.group.create", r"new group: name=(?P<group>[^,]*), GID=\d+"),
         ("node.group.create", r"group added to [^\s:]+: name=(?P<group>[^,]*)(?:, GID=\d+)?"),
-        ("node.group.delete", r"group '(?P<group>.*)' removed(?: from \S+)?"),
-        ("node.group.delete", r"removed (?:shadow )?group '(?P<group>.*)' owned by '.*'"),
+        ("node.group.delete", r"group '(?P<group>[^']*)' removed(?: from \S+)?"),
+        ("node.group.delete", r"removed (?:shadow )?group '(?P<group>[^']*)' owned by '[^']*'"),
         ("node.group.modify", r"group changed in \S+ \(group (?P<group>[^\s,)/]+).*\)"),
-        ("node.group.modify", r"(?:add|delete) '(?P<user>.*)' (?:to|from) (?:shadow )?group '(?P<group>.*)'"),
+        ("node.group.modify", r"(?:add|delete) '(?P<user>[^']*)' (?:to|from) (?:shadow )?group '(?P<group>[^']*)'"),
         ("node.group.modify", r"user (?P<user>\S+) (?:added|removed) by (?P<by>\S+) (?:to|from) group (?P<group>\S+)"),
         ("node.group.modify", r"(?:members|administrators) of group (?P<group>\S+) set by (?P<by>\S+) to .*"),
         ("node.group.modify", r"password of group (?P<group>\S+) (?:changed|removed) by (?P<by>\S+)"),

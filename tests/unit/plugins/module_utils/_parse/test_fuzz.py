@@ -52,6 +52,11 @@ SEEDS = [
     f"2026-11-23T16:59:22+00:00 pve1 qm[1]: <root@pam> end task {UPID} OK",
     "Nov  3 17:51:44 pve1 sudo:    mirko : TTY=pts/0 ; PWD=/root ; USER=root ; COMMAND=/bin/bash --password x",
     "Nov 23 17:51:26 pve1 sshd[2054]: Accepted publickey for opal from 192.0.2.7 port 52889 ssh2: ED25519 SHA256:Dj9a6VZ6",
+    "Nov 23 17:51:26 pve1 sshd[9]: Disconnecting invalid user a 192.0.2.7 port 5: Too many authentication failures [preauth]",
+    "Nov 23 17:51:26 pve1 sshd[9]: User root from 192.0.2.7 not allowed because listed in DenyUsers",
+    "Nov 23 17:51:26 pve1 useradd[9]: new user: name=al, UID=1004, GID=1004, home=/home/al, shell=/bin/bash, from=none",
+    "Nov 23 17:51:26 pve1 pvedaemon[9]: <al@pve!ci> update VM 100: -cipassword a b -ciuser c",
+    "Nov 23 17:51:26 pve1 systemd-journald[9]: Suppressed 12 messages from pvedaemon.service",
     "Nov 23 17:51:26 pve1 systemd-logind[4]: New session 12 of user root.",
     "Nov 23 17:51:26 pve1 login[4]: FAILED LOGIN (1) on '/dev/tty1' FOR 'root', Authentication failure",
     "Authorization: PVEAPIToken=audit@pve!ro=8142ac92-43ac-4b44-b570-3793fc7fd12b PVE:root@pam:6B04::AAAAAAAAAAAAAAAAAAAAAAAA",
@@ -249,7 +254,18 @@ def test_mixed_lists(seed: int, extra: list[str], source: str) -> None:
 def test_no_reader_of_messages_raises(seed: int, extra: list[str]) -> None:
     for line in make_lines(seed, extra):
         message = line.partition(": ")[2]
-        for ident in ("pvedaemon", "sshd", "sudo", "su", "systemd-logind", "login", "other"):
+        for ident in (
+            "pvedaemon",
+            "sshd",
+            "sudo",
+            "su",
+            "systemd-logind",
+            "login",
+            "useradd",
+            "rsyslogd",
+            "kernel",
+            "other",
+        ):
             read_message(ident, message)
 
 
@@ -279,6 +295,18 @@ def test_enough_lines_are_made() -> None:
         "Nov 23 17:39:20 pve1 sudo: " + " : " * 2_000 + "COMMAND",
         "Nov 23 17:39:20 pve1 sshd[1]: Failed none for " + " from x" * 5_000,
         "Nov 23 17:39:20 pve1 qm[1]: <" + "> end task UPID:" * 2_000,
+        "Nov 23 17:39:20 pve1 sshd[1]: " + "message repeated 2 times: [ " * 5_000 + "x" + "]" * 5_000,
+        "Nov 23 17:39:20 pve1 sshd[1]: PAM: a" + " for x" * 20_000,
+        "Nov 23 17:39:20 pve1 sshd[1]: Disconnecting invalid user a" + " 192.0.2.1 port 1: x" * 8_000,
+        "Nov 23 17:39:20 pve1 useradd[1]: add '" + "' to group '" * 10_000,
+        "Nov 23 17:39:20 pve1 rsyslogd: action '" + "' (module '" * 10_000,
+        "Nov 23 17:39:20 pve1 su[1]: pam_unix(su:session): session opened for user " + " by x" * 20_000,
+        "Nov 23 17:39:20 pve1 su[1]: (to " + ") x" * 30_000,
+        "Nov 23 17:39:20 pve1 pvedaemon[1]: <a> update VM 100: -cipassword " + " -ciuser" * 20_000,
+        '<13>1 2026-11-23T17:39:20Z pve1 x - - [a@1 b="' + '\\"' * 50_000,
+        "<13>1 2026-11-23T17:39:20Z pve1 x - - " + "[a]" * 50_000,
+        '{"MESSAGE": ' + "[" * 900 + "]" * 900 + ', "__CURSOR": "s"}',
+        "{" * 100_000,
         "password" + "=" * 100_000,
     ],
 )
