@@ -15,7 +15,6 @@ from ansible_collections.pve.audit.plugins.module_utils._model.event import Even
 # Events in which a log speaks of itself, and the sources that are read from that log.
 _OF_ITSELF = "linux.log"
 _JOURNAL = ("pve.auth", "linux.auth")
-_LOGS = ("journal", "syslog")
 # What the archive or its forwarder lacks, by a part of its name; anything else may be of any log that is read by lines.
 _ARCHIVE = "pve.archive"
 _PARTS = (("journal", _JOURNAL), ("entry", _JOURNAL), ("access", ("pve.access",)), ("task", ("pve.task",)))
@@ -37,7 +36,9 @@ def doubts_of(events: Iterable[Event]) -> Doubts:
         if get_field(event, "event.kind") == "pipeline_error":
             found.update((source, node, CORRUPT) for source in _sources_of_broken(dataset))
         elif dataset == _OF_ITSELF and get_field(event, "event.outcome") == "failure":
-            lacks = get_field(event, "pve.log") in _LOGS
+            # The copy for syslog may lack what the journal has: an entry with a cursor was read from the journal.
+            log = get_field(event, "pve.log")
+            lacks = log == "journal" or (log == "syslog" and get_field(event, "pve.cursor") is None)
             found.update((source, node, MISSING) for source in _JOURNAL if lacks)
         elif dataset == _ARCHIVE and get_field(event, "event.outcome") == "failure":
             found.update((source, node, MISSING) for source in _sources_of_hole(get_field(event, "pve.object")))

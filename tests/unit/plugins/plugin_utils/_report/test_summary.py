@@ -218,6 +218,7 @@ DOUBTS = [
     (lost("pve1"), {("linux.auth", "pve1"): ["records_missing"]}),
     (lost("pve1", "syslog"), {("linux.auth", "pve1"): ["records_missing"]}),
     (lost("pve1", "audit"), {}),
+    ({**lost("pve1", "syslog"), "pve": {"log": "syslog", "cursor": "s=1;i=1"}}, {}),
     (lost("pve3"), {}),
     (lost(None), {("linux.auth", node): ["records_missing"] for node in ("pve1", "pve2")}),
     (lost("pve2", kind="pipeline_error", dataset="pve.access"), {("pve.access", "pve2"): ["corrupt_records"]}),
