@@ -94,7 +94,8 @@ _value:
     event:
       description:
         - C(id) of the event that tells most, C(action) of the catalogue, C(outcome).
-        - A login is C(access.login); C(access.login_or_renewal) where the browser may only have renewed its ticket.
+        - A login is C(access.login); C(access.login_or_renewal) where the browser may only have renewed its
+          ticket, or the second factor was still to come.
       type: dict
       sample:
         id: "UPID:pve3:000006E4:12A0EB9C1:6B047D5F:qmdestroy:1818:root@pam:"

@@ -26,6 +26,7 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.messages import A
 
 LOGIN, RENEWAL_OR_LOGIN = "access.login", "access.login_or_renewal"
 _TICKET = 2 * 3600  # how long a ticket can be renewed [PVE::AccessControl $ticket_lifetime]
+_SECOND_FACTOR = 600  # seconds in which people answer one
 _SUCCESS = range(2)  # seconds from the journal's line to that of access.log
 _FAILURE = range(6)
 
@@ -58,6 +59,12 @@ class Trails:
         place = bisect_left(seen, second)
         return place > 0 and second - seen[place - 1] <= _TICKET
 
+    def between(self, user: str, ip: str, first: int, second: int) -> bool:
+        """True when something was asked for from the first second on, before the second one."""
+        seen = self.seconds.get((user, ip), [])
+        place = bisect_left(seen, first)
+        return place < len(seen) and seen[place] < second
+
 
 def join_logins(
     others: Iterable[Event], tickets: list[Line], refused: list[Line], trails: Trails, known: Addresses
@@ -75,11 +82,28 @@ def join_logins(
             _join_failure(group, bad, known)
         else:
             _join_refusal(group, turned_away)
+    _find_first_factors(groups, trails)
     used = {id(group.line) for group in groups}
     return groups + [_lonely_ticket(line) for line in tickets if id(line) not in used]
 
 
 _SMALLEST = 200  # bytes; a ticket alone is longer
+
+
+def _find_first_factors(groups: Iterable[Group], trails: Trails) -> None:
+    """A success that was never used before the same user tried again from there is the right password alone, before
+    the second factor: the journal has the same words for it."""
+    last: dict[tuple[str, str], Group] = {}
+    for group in groups:
+        user, ip = group.candidates[0]["user"], group.candidates[0]["ip"]
+        if user is None or ip is None or len(group.candidates) > 1:
+            continue
+        before = last.get((user, ip))
+        last[user, ip] = group
+        if before is not None and before.renamed == LOGIN and before.lead["event"].get("outcome") == "success":
+            start, end = int(_time(before.lead)), int(_time(group.lead))
+            if end - start <= _SECOND_FACTOR and not trails.between(user, ip, start, end):
+                before.renamed = RENEWAL_OR_LOGIN
 
 
 def _failed(line: Line) -> bool:
