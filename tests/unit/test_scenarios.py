@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from ansible_collections.pve.audit.plugins.filter.anomalies import anomalies
 from ansible_collections.pve.audit.plugins.filter.events import events
+from ansible_collections.pve.audit.plugins.filter.summary import summary_filter
 from ansible_collections.pve.audit.plugins.filter.windows import windows
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
 
@@ -172,3 +174,22 @@ def test_every_task_of_the_truth_is_an_event_with_the_right_meaning(scenario: st
         assert event["host"]["name"] == row["target_node"] or row["kind"] == "console"
         success = row["outcome"] == "OK" or row["outcome"].startswith("WARNINGS")
         assert event["event"]["outcome"] == ("success" if success else "failure"), row
+
+
+def test_everybody_whose_calls_were_refused_stands_in_the_report_with_each_of_them() -> None:
+    """One account of this day had all of its changes refused: it has no task, and no other sign of it in a task log."""
+    folder = SCENARIOS / "busy-day" / "nodes"
+    found = recorded_events("busy-day")
+    for node in NODES:
+        records = gzip.decompress((folder / node / "journal.json.gz").read_bytes()).decode().splitlines()
+        found += events((folder / node / "access.log").read_text().splitlines(), source="access", node=node)
+        found += events([json.loads(record) for record in records], source="journal")
+    report = summary_filter(found, now="2026-11-24T00:00:00Z")
+    refused: Counter[str] = Counter()
+    for row in report["refused"]:
+        refused[row["actor"]] += row["count"]
+    rows = recorded_truth("busy-day")
+    assert refused == Counter(row["actor"] for row in rows if (row.get("api_status") or 0) >= 400 and not row["upid"])
+    actors = {row["actor"]: row["failures"] for row in report["by_actor"]}
+    assert actors["eva@pve"] == refused["eva@pve"] == 18
+    assert "eva@pve" not in {event["user"]["id"] for event in recorded_events("busy-day")}

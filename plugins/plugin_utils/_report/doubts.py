@@ -36,13 +36,17 @@ def doubts_of(events: Iterable[Event]) -> Doubts:
         if get_field(event, "event.kind") == "pipeline_error":
             found.update((source, node, CORRUPT) for source in _sources_of_broken(dataset))
         elif dataset == _OF_ITSELF and get_field(event, "event.outcome") == "failure":
-            # The copy for syslog may lack what the journal has: an entry with a cursor was read from the journal.
-            log = get_field(event, "pve.log")
-            lacks = log == "journal" or (log == "syslog" and get_field(event, "pve.cursor") is None)
-            found.update((source, node, MISSING) for source in _JOURNAL if lacks)
+            found.update((source, node, MISSING) for source in _JOURNAL if _lacks(event))
         elif dataset == _ARCHIVE and get_field(event, "event.outcome") == "failure":
             found.update((source, node, MISSING) for source in _sources_of_hole(get_field(event, "pve.object")))
     return found
+
+
+def _lacks(event: Event) -> bool:
+    """Whether a log that lost something is the one that was read. The journal has what its copy for syslog lacks, and
+    an entry of the journal has a cursor."""
+    log = get_field(event, "pve.log")
+    return log == "journal" or (log == "syslog" and get_field(event, "pve.cursor") is None)
 
 
 def unshown_damage(coverage: Iterable[Coverage], doubts: Doubts) -> int:

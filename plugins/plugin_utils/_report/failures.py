@@ -20,6 +20,8 @@ REFUSING = frozenset({"pve.access", "pve.auth", "linux.auth"})
 Failures = dict[tuple[str, str], dict[str, Any]]
 Refusals = dict[tuple[Any, Any, str], dict[str, Any]]
 _NUMBER = re.compile(r"\d+")
+_REFUSED = 400
+"""Statuses below are those of a success, which pveproxy gives to refused calls of the web interface, too."""
 _MOST = 20
 """How many names a row holds of a kind."""
 
@@ -54,7 +56,10 @@ def reason_of(event: Event) -> str:
         if value := get_field(event, path):
             return str(value)
     status = get_field(event, "http.response.status_code")
-    return f"HTTP {status}" if status is not None else ""
+    if status is None:
+        return ""
+    refused = isinstance(status, int) and status < _REFUSED
+    return f"refused (HTTP {status}, told by the length of the answer)" if refused else f"HTTP {status}"
 
 
 def _places(event: Mapping[str, Any]) -> dict[str, Any]:

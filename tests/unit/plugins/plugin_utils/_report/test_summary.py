@@ -270,11 +270,21 @@ def test_a_source_is_seen_from_the_last_begin_to_the_first_end() -> None:
     assert (row["from"], row["until"]) == ("2026-11-18T00:00:00Z", UNTIL)
 
 
+SILENT = "refused (HTTP 200, told by the length of the answer)"
+
+
 def test_refused_attempts_are_told_by_who_from_where_and_what() -> None:
-    events = [call(1), call(2), call(3, ip="192.0.2.10"), call(4, user=None, action="access.authenticate")]
+    silent = {**call(2), "http": {"response": {"status_code": 200}}}
+    events = [call(1), silent, call(3, ip="192.0.2.10"), call(4, user=None, action="access.authenticate")]
     model = summary([*events, event(5, outcome="failure", status="no space")])
     assert [(row["count"], row["actor"], row["ip"], row["action"], row["reasons"]) for row in model["refused"]] == [
-        (2, "mallory@pve", "192.0.2.9", "access.user.modify", ["HTTP 403"]),
+        (
+            2,
+            "mallory@pve",
+            "192.0.2.9",
+            "access.user.modify",
+            ["HTTP 403", SILENT],
+        ),
         (1, None, "192.0.2.9", "access.authenticate", ["HTTP 403"]),
         (1, "mallory@pve", "192.0.2.10", "access.user.modify", ["HTTP 403"]),
     ]
