@@ -26,6 +26,7 @@ CAPABILITIES = {
     "pve-audit-forward": "CAP_DAC_READ_SEARCH",
     "pve-audit-preserve": "CAP_DAC_READ_SEARCH",
     "pve-audit-disk-guard": "",
+    "pve-audit-ledger": "",
     "pve-audit-rules": "CAP_AUDIT_CONTROL",
 }
 
@@ -81,6 +82,8 @@ def test_capabilities_are_those_in_use_and_root_has_a_reason(name: str) -> None:
 def test_secrets_are_out_of_sight() -> None:
     shown = {name: settings(unit(name), "InaccessiblePaths") for name in CAPABILITIES}
     assert shown.pop("pve-audit-rules") == [], "a rule for a path that is hidden would watch something else"
+    (ledger,) = shown.pop("pve-audit-ledger")
+    assert set(config.SECRETS) - {path.removeprefix("-") for path in ledger.split()} == {"/var/lib/pve-cluster"}
     assert {tuple(paths) for paths in shown.values()} == {(" ".join(f"-{path}" for path in config.SECRETS),)}
 
 
