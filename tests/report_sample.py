@@ -18,6 +18,7 @@ from ansible_collections.pve.audit.plugins.filter.anomalies import shipped_rules
 from ansible_collections.pve.audit.plugins.module_utils._identity.rules.findings import find_identity_findings
 from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc3339, to_epoch
+from ansible_collections.pve.audit.plugins.module_utils._parse.upid import user_fields
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.anomalies import find_anomalies
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.hours import working_hours
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.rules import check_rules
@@ -82,7 +83,7 @@ def _task(
     return {
         "@timestamp": rfc3339(at),
         "event": {"id": upid, "kind": "event", "dataset": "pve.task", "action": action, "outcome": outcome},
-        "user": {"id": user},
+        "user": user_fields(user),
         "host": {"name": node},
         "pve": pve,
     }
@@ -104,6 +105,7 @@ def build_events(extra: int = 0, *, complete: bool = False) -> list[Any]:
         _task(900 + i, burst + 17 * i, "dario@pve", _ACTIONS[7], f"pve{i % 3 + 1}", str(501 + i), "OK")
         for i in range(10)
     ]
+    events.append(_task(940, burst + 60, "lena@pve", _ACTIONS[7], "pve1", "540", "OK"))
     night = to_epoch("2026-11-21T02:00:00Z")
     events += [_task(950 + i, night + i, text, _ACTIONS[7], "pve1", text, text) for i, text in enumerate(HOSTILE)]
     events.append(_task(990, to_epoch(NOW) - 300, "lena@pve", _ACTIONS[5], "pve2", "120", "RUNNING"))

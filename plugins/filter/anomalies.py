@@ -220,6 +220,7 @@ _value:
       event_ids: ["UPID:pve1:000005D0:0007AF88:6B047A91:qmdestroy:501:dario@pve:"]
       actors: [dario@pve]
       young: 0
+      unknown: 0
       related: []
       remedy: Ask the person behind the account at once.
   contains:
@@ -288,6 +289,10 @@ _value:
       sample: [dario@pve]
     young:
       description: Number of the guests that the same account had made shortly before, as the rule's C(lower_when) says.
+      type: int
+      sample: 0
+    unknown:
+      description: Number of the events of which no log tells whether they worked.
       type: int
       sample: 0
     related:

@@ -24,7 +24,7 @@ class Finding:
     `severity` is one of FINDING_SEVERITIES; `start` and `end` are RFC 3339 texts; `count` is the highest measure of
     one window, `total` the number of events; `values` are the counted values, `group` the fields that the events
     have in common, `event_ids` the events, `actors` the `user.id` behind them. `young` is the number of guests that
-    their own account had made shortly before, `related` the findings that tell some of the same events. RETURN of
+    their own account had made shortly before, `unknown` that of the events of which no log tells whether they worked, `related` the findings that tell some of the same events. RETURN of
     the filter `anomalies` says the same to users.
     """
 
@@ -44,6 +44,7 @@ class Finding:
     event_ids: list[str]
     actors: list[str] = field(default_factory=list)
     young: int = 0
+    unknown: int = 0
     related: list[str] = field(default_factory=list)
     remedy: str = ""
 
@@ -85,11 +86,11 @@ def _severity(value: object) -> str:
     return str(value)
 
 
-_OPTIONAL = ("type", "actors", "young", "related", "remedy")
+_OPTIONAL = ("type", "actors", "young", "unknown", "related", "remedy")
 _FIELDS: dict[str, Any] = {
     **dict.fromkeys(("id", "rule", "title", "type", "sentence", "remedy"), shape.text),
     **dict.fromkeys(("start", "end"), _moment),
-    **dict.fromkeys(("count", "total", "young"), shape.number),
+    **dict.fromkeys(("count", "total", "young", "unknown"), shape.number),
     **dict.fromkeys(("nodes", "event_ids", "actors", "related"), shape.texts),
     "severity": _severity,
     "values": shape.items,

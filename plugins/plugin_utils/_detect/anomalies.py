@@ -146,6 +146,7 @@ def _finding(rule: DetectionRule, window: Window, full: bool, young: frozenset[i
         event_ids=window.event_ids,
         actors=actors,
         young=len(guests),
+        unknown=_unknown(window),
         related=sorted(one.finding.id for one in related),
         remedy=rule.remedy,
     )
@@ -184,6 +185,11 @@ def _listed(values: Sequence[object]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
+def _unknown(window: Window) -> int:
+    """The number of events of which no log tells whether they worked."""
+    return sum(event["event"].get("outcome") == "unknown" for event in window.events)
+
+
 def _remarks(rule: DetectionRule, window: Window, young: int, related: list[_Told]) -> Iterator[str]:
     """Sentences on what makes the finding weigh less, and on what is not known of it."""
     if young and rule.lower is not None:
@@ -193,5 +199,5 @@ def _remarks(rule: DetectionRule, window: Window, young: int, related: list[_Tol
         told = {id(event) for one in related for event in one.window.events}
         shared = sum(id(event) in told for event in window.events)
         yield f"{shared} of the {window.total} events are told by other findings too."
-    if unknown := sum(event["event"].get("outcome") == "unknown" for event in window.events):
+    if unknown := _unknown(window):
         yield f"Of {unknown} nobody can say from the logs whether it worked."

@@ -50,7 +50,7 @@ _FIELDS = frozenset(
     by_weekday matrix failures root actor actors timeline period since generated timezone verdict tasks failed logs
     lines person asked by at comment answer questions people strata rows users groups roles acl realms tokens low high
     medium info success failure unknown corrupt admin backup sources looked_at not_looked_at incomplete shows look
-    refused reads statement first last objects share""".split()
+    refused reads statement first last objects share account young related""".split()
 )
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?(Z|[+-]\d\d:?\d\d))?)?")
 _HASHED = re.compile(r"(\S*[-:])?([0-9a-f]{12,64})", re.ASCII)

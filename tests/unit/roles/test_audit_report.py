@@ -214,6 +214,17 @@ def test_who_is_who_and_the_controls_are_told(report: Path) -> None:
     assert {"direct-grant", "expired-but-enabled"} <= {row["rule"] for row in told["identity"]["findings"]}
 
 
+@pytest.mark.parametrize(
+    ("language", "told"), [("en", "Told in part by"), ("de", "Teils auch gemeldet in")], ids=["English", "German"]
+)
+def test_a_finding_over_all_names_everybody(tmp_path: Path, language: str, told: str) -> None:
+    assert render(tmp_path, build(), pve_audit_report_language=language).returncode == 0
+    page = (tmp_path / "pve-audit-report.html").read_text(encoding="utf-8")
+    (chapter,) = re.findall(r'<article [^>]*id="mass-guest-deletion-together-.*?</dl>', page, re.DOTALL)
+    assert "<dd>dario@pve, lena@pve</dd>" in chapter
+    assert f"<dt>{told}</dt>" in chapter
+
+
 # Format, chapter, heading of the column, and what one of its cells shows.
 SHOWN = [
     ("html", "coverage", "What it would show", "every change that leaves no task"),
@@ -232,6 +243,7 @@ SHOWN = [
     ("md", "Controls", "GDPR article", "32"),
     ("csv", "events", "status", "RUNNING"),
     ("csv", "findings", "rule", "mass-guest-deletion"),
+    ("csv", "findings", "actors", "dario@pve"),
     ("csv", "coverage", "state", "not_looked_at"),
 ]
 

@@ -88,7 +88,7 @@ def test_a_finding_has_the_shape_of_all_findings() -> None:
     (finding,) = judge(said(SECOND, "denied", comment="I was on leave"))["findings"]
     assert set(finding) == {
         "id", "rule", "title", "severity", "type", "sentence", "start", "end", "count", "total", "values", "group",
-        "nodes", "event_ids", "actors", "young", "related", "remedy"}  # fmt: skip
+        "nodes", "event_ids", "actors", "young", "unknown", "related", "remedy"}  # fmt: skip
     assert finding["severity"] in FINDING_SEVERITIES
     assert finding["group"] == {"user.id": "alice@pve!ci"}
     assert finding["event_ids"] == ["UPID:2"]

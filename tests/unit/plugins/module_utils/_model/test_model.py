@@ -174,6 +174,7 @@ FINDING: dict[str, Any] = {
     "event_ids": ["UPID:1"],
     "actors": ["alice@pve!ci"],
     "young": 1,
+    "unknown": 0,
     "related": ["r-2"],
     "remedy": "",
 }
