@@ -24,8 +24,9 @@ class Finding:
     `severity` is one of FINDING_SEVERITIES; `start` and `end` are RFC 3339 texts; `count` is the highest measure of
     one window, `total` the number of events; `values` are the counted values, `group` the fields that the events
     have in common, `event_ids` the events, `actors` the `user.id` behind them. `young` is the number of guests that
-    their own account had made shortly before, `unknown` that of the events of which no log tells whether they worked, `related` the findings that tell some of the same events. RETURN of
-    the filter `anomalies` says the same to users.
+    their own account had made shortly before, `unknown` that of the events of which no log tells whether they
+    worked, `related` the findings that tell some of the same events. RETURN of the filter `anomalies` says the same
+    to users.
     """
 
     id: str
