@@ -35,7 +35,8 @@ _UPID = r"UPID:[^:\s]+:[0-9A-Fa-f]{1,16}:[0-9A-Fa-f]{1,16}:[0-9A-Fa-f]{8}:[^:\s]
 _START = re.compile(r"UPID:", re.ASCII)
 _WITH_STATUS = re.compile(r"UPID:.*?:(?:\s[01])?\s[0-9A-Fa-f]{8}\s+(.+)", re.ASCII | re.DOTALL)
 _RECORD = re.compile(r"UPID:[^\s\x00]+:(?:\s[01])?\s[0-9A-Fa-f]{8}(?![^\s\x00])", re.ASCII)
-_QUOTED = re.compile(_UPID + r"(?=[^A-Za-z0-9\x00])", re.ASCII)
+# A UPID that an error text quotes is followed by more of the text, and not by what may be the beginning of an end time.
+_QUOTED = re.compile(_UPID + r"(?=[^A-Za-z0-9\x00])(?!(?:\s[01])?\s*[0-9A-Fa-f]{0,8}\Z)", re.ASCII)
 _BEFORE_QUOTE = frozenset(" \t'\"`([{<=,")
 _ANY_RECORD = "UPID:a:0:0:00000000:a::a: 00000000 "
 _WARNINGS = re.compile(r"WARNINGS: ?\d*", re.ASCII)

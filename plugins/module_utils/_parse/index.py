@@ -29,6 +29,7 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.lines import (
 from ansible_collections.pve.audit.plugins.module_utils._parse.task import build_task, parse_task
 from ansible_collections.pve.audit.plugins.module_utils._parse.upid import parse_upid
 
+_CUT = "the UPID is not complete"
 _LINE = re.compile(r"(UPID:\S+:)(\s.*)?", re.ASCII | re.DOTALL)
 # An id with spaces: the UPID ends at the first colon after which the rest is a tail.
 _SPACED = re.compile(r"(UPID:.*?:)((?:\s[01])?(?:\s[0-9A-Fa-f]{8}(?:\s.*)?)?)", re.ASCII | re.DOTALL)
@@ -107,7 +108,10 @@ def parse_index_line(line: str | bytes) -> Task:
         upid_text, tail = match[1], _TAIL.fullmatch(match[2])
     saved, end, status = tail.groups() if tail else (None, None, None)
     running = saved == "0" and end is None
-    return build_task(parse_upid(upid_text, strict=False), int(end, 16) if end else None, status or None, running)
+    upid = parse_upid(upid_text, strict=False)
+    if end is None and not running and "@" not in upid.user:
+        raise InputError(_CUT)  # what was cut at a colon of its id has a part of that for its user
+    return build_task(upid, int(end, 16) if end else None, status or None, running)
 
 
 def parse_index(lines: Iterable[str | bytes], node: str) -> IndexResult:
@@ -176,5 +180,5 @@ def _reason(text: str) -> str:
     try:
         parse_upid(head, strict=False)
     except InputError as err:
-        return str(err) if head.endswith(":") else "the UPID is not complete"
+        return str(err) if head.endswith(":") else _CUT
     return "the end time is not eight hexadecimal digits"

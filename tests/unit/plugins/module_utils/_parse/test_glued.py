@@ -58,6 +58,9 @@ LINES: list[tuple[str, list[tuple[str, str | None] | str]]] = [
     (f"{BOB} 6A48CA04 command 'lvrem{CAROL[:40]}", [AMBIGUOUS]),
     (f"{BOB} 6A48CA04 command 'lvrem{NUL}{END}", [AMBIGUOUS]),
     (f"{BOB} 6A48CA04 agent said: {CAROL}", [AMBIGUOUS]),
+    (f"{BOB} 6A48CA04 agent said: {CAROL} ", [AMBIGUOUS]),
+    (f"{BOB} 6A48CA04 agent said: {CAROL} 6A48C", [AMBIGUOUS]),
+    (f"{BOB} 6A48CA04 agent said: {CAROL} 1 6A48C", [AMBIGUOUS]),
     (f"{BOB} 6A48C{'UPID:' * 40}", [AMBIGUOUS]),
     # Two halves, with the beginning of the second lost.
     ("UPID:pve1:00001002:000AAAA2:6A48CA03:qmdestroy:10AAA3:6A48CA05:qmstop:103:carol@pve: 6A48CA06 OK", ["damaged"]),
@@ -131,6 +134,8 @@ def told(event: Event) -> tuple[Any, ...]:
     st.sampled_from(WHOLE), st.integers(0, 120), st.sampled_from(WHOLE), st.integers(0, 120), st.sampled_from((0, 9))
 )
 @example(WHOLE[0], 90, WHOLE[2], 0, 0)
+@example(WHOLE[1], 96, WHOLE[0], 4, 0)
+@example(WHOLE[0], 0, WHOLE[5], 36, 0)
 def test_two_lines_cut_anywhere_blame_nobody_wrongly(one: str, cut: int, other: str, rest: int, nuls: int) -> None:
     first, second = one[:cut], other[: len(other) - rest] if rest < len(other) else other
     true = {told(event) for line in (one, other) for event in read_events([line])}

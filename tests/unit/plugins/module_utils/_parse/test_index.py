@@ -44,6 +44,7 @@ CORRUPT = [
     (b"\xff\xfe binary \x00 UPID:pve1:", "does not start with a UPID"),
     ("UPID:pve2:short:x", "UPID is not complete"),
     ("UPID:pve1:0000010A:0002BBEF:6B046DE4:vzdump:103:svc@pve", "UPID is not complete"),
+    ("UPID:pve1:0000010A:0002BBEF:6B046DE4:imgcopy:pve1:local:", "UPID is not complete"),
     (f"{UPID} notahex OK", "not eight hexadecimal digits"),
     (f"{UPID} 6B0471A OK", "not eight hexadecimal digits"),
     (f"{UPID} 6B0471ABC OK", "not eight hexadecimal digits"),
