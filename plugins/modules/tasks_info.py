@@ -86,13 +86,12 @@ options:
   accept:
     description:
       - Reasons that do not make O(strict) fail, because you know why. They stay in RV(coverage).
-      - V(begins_late) for nodes that are new, V(gap) where C(pve-daily-update.timer) is switched off, V(ring_turned)
-        for busy nodes.
+      - V(begins_late) for nodes that are new, V(gap) for nodes that were off, or where C(pve-daily-update.timer)
+        is, V(ring_turned) for busy nodes.
     type: list
     elements: str
     choices: [begins_late, gap, ring_turned]
     default: []
-    version_added: 0.2.0
   known_oldest:
     description:
       - What an earlier answer had in RV(coverage[].oldest), by the name of the node.
@@ -100,7 +99,6 @@ options:
         answer is not complete. A node without an entry, and one that is not asked, is not judged by this.
     type: dict
     default: {}
-    version_added: 0.2.0
 requirements:
   - jmespath, for O(query)
 notes:
@@ -300,8 +298,8 @@ coverage:
         - V(begins_late) is a task log that begins after O(since) and was never full. V(ring_turned) is one that was, so
           that older records are overwritten. V(empty) is one without any finished task.
         - V(records_missing) means that it lacks tasks which C(/cluster/tasks) lists, or what O(known_oldest) knew.
-        - V(gap) means that a node which ran recorded nothing for more than 30 hours, although each day has a task
-          C(aptupdate).
+        - V(gap) means that a node recorded nothing for more than 30 hours, although each day in which it runs has a
+          task C(aptupdate). It was off, or records were removed.
         - V(future) means that O(until) has not come yet.
         - V(not_permitted), V(node_unreachable), V(timed_out), V(unreachable) and V(server_error) tell why there is no
           answer, V(corrupt_records) that some records are damaged.

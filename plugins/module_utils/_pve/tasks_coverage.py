@@ -62,8 +62,8 @@ def judge_ring(node: str, ring: Ring, question: Question, proofs: Proofs) -> Cov
     entry.end = proofs.asked_at if question.until is None else min(question.until, proofs.asked_at)
     if question.finished:
         _judge_beginning(entry, ring, question, proofs)
-        for start, end in _silences(ring, question, proofs):
-            entry.add_reason("gap", _silence_sentence(node, start, end, proofs))
+        if silences := _silences(ring, question, proofs):
+            entry.add_reason("gap", _silence_sentence(node, silences, proofs.boot))
     for message in _missing(node, ring, proofs):
         entry.add_reason("records_missing", message)
     if question.until is not None and question.until > proofs.asked_at:
@@ -114,28 +114,38 @@ def _begins_too_late(oldest: float, end: float | None, question: Question, proof
     return ran_before or (end is not None and oldest > end)
 
 
-def _silences(ring: Ring, question: Question, proofs: Proofs) -> Iterator[tuple[float, float]]:
-    """The times in the interval, too long to be true, in which the node ran and recorded nothing."""
-    boot, asked_at, oldest = proofs.boot, proofs.asked_at, ring.oldest
-    if boot is None:
-        return
-    moments: list[float] = sorted(end for end in ring.ends.values() if boot < end < asked_at)
-    if not _turned(ring) or (oldest is not None and oldest <= boot):
-        moments.insert(0, boot)  # what a ring that turned held before its oldest record is overwritten, not missing
-    for start, end in pairwise([*moments, asked_at]):
-        in_interval = (question.since is None or end > question.since) and (
-            question.until is None or start < question.until
-        )
-        if end - start > LONGEST_SILENCE and in_interval:
-            yield start, end
+def _silences(ring: Ring, question: Question, proofs: Proofs) -> list[tuple[float, float]]:
+    """The times that lie in the interval and are too long for a node that ran and recorded nothing."""
+    boot, asked_at = proofs.boot, proofs.asked_at
+    moments: list[float] = sorted(end for end in ring.ends.values() if end < asked_at)
+    if boot is not None:
+        moments.append(asked_at)
+        if not _turned(ring):  # what a ring that turned held before its oldest record is overwritten, not missing
+            moments.insert(0, min(boot, moments[0]))
+    return [
+        (start, end)
+        for start, end in pairwise(moments)
+        if end - start > LONGEST_SILENCE and _lies_in(start, end, question, asked_at)
+    ]
 
 
-def _silence_sentence(node: str, start: float, end: float, proofs: Proofs) -> str:
-    return (
-        f"{node} recorded nothing from {rfc3339(start)} to {rfc3339(end)} ({human_duration(end - start)}), although it "
-        f"has run since {rfc3339(proofs.boot or 0)} and a node that runs records a task each day (aptupdate): records "
-        "were removed, or pve-daily-update does not run"
-    )
+def _lies_in(start: float, end: float, question: Question, asked_at: float) -> bool:
+    """True when too much of a silence lies in the interval, or all of the interval in the silence."""
+    since = 0.0 if question.since is None else question.since
+    until = asked_at if question.until is None else min(question.until, asked_at)
+    return min(end, until) - max(start, since) > LONGEST_SILENCE or (start <= since and end >= until)
+
+
+def _silence_sentence(node: str, silences: list[tuple[float, float]], boot: float | None) -> str:
+    """All silences in one sentence, which names the longest."""
+    start, end = max(silences, key=lambda silence: silence[1] - silence[0])
+    more = {1: "", 2: ", and once more"}.get(len(silences), f", and {len(silences) - 1} times more")
+    told = f"{node} recorded nothing from {rfc3339(start)} to {rfc3339(end)} ({human_duration(end - start)}){more}"
+    daily = "a node that runs records a task each day (aptupdate)"
+    if boot is not None and boot <= start:
+        ran = f"although it has run since {rfc3339(boot)} and {daily}"
+        return f"{told}, {ran}: records were removed, or pve-daily-update does not run"
+    return f"{told}, and {daily}: it was off, records were removed, or pve-daily-update does not run"
 
 
 def _missing(node: str, ring: Ring, proofs: Proofs) -> Iterator[str]:

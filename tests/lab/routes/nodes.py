@@ -24,7 +24,7 @@ _NAMES = (
     " vzdump wakeonlan"
 ).split()
 _DEFAULT_LINES = 50
-_UPTIME = 600  # of a node of which no file says more: it has just booted, so what it did not record proves nothing
+_UPTIME = 0  # of a node of which no file says more: nobody can say what it should have recorded
 
 
 @api("GET", "/nodes")

@@ -383,7 +383,6 @@ FAILURES = [
         (FakeApi({"pve1": [FINISHED]}, listed=[FINISHED]), []),
         (FakeApi({"pve1": [FINISHED]}, listed=[FINISHED, CUT_OUT]), ["records_missing"]),
         (FakeApi({"pve1": [FINISHED]}, uptime=9 * DAY), ["gap"]),
-        (FakeApi({"pve1": [FINISHED]}, uptime=DAY), []),
     ],
 )
 def test_what_the_cluster_says_besides_is_held_against_the_log(api: FakeApi, codes: list[str]) -> None:

@@ -52,6 +52,7 @@ def codes(entry: Coverage) -> list[str]:
     return [reason["code"] for reason in entry.reasons]
 
 
+HOLE = [*daily(1), *daily(9)[4:]]  # nothing for three days
 UP = 400 * DAY
 WEEK, MONTH, EVER = NOW - 7 * DAY, NOW - 28 * DAY, None
 
@@ -81,14 +82,20 @@ SEEN: list[tuple[list[dict[str, Any]], float | None, float | None, list[str], fl
     (daily(3), EVER, 3 * DAY + 600, [], NOW - 3 * DAY),
     (daily(3), EVER, UP, ["begins_late", "gap"], NOW - 3 * DAY),
     (long_ring(8), EVER, UP, ["ring_turned"], NOW - 8 * DAY),
-    # a node that runs records a task each day
-    ([*daily(1), *daily(9)[4:]], WEEK, UP, ["gap"], WEEK),
-    ([*daily(1), *daily(9)[4:]], WEEK, 3 * DAY, ["gap"], WEEK),
-    ([*daily(1), *daily(9)[4:]], WEEK, DAY + 600, [], WEEK),
-    ([*daily(1), *daily(9)[4:]], WEEK, None, [], WEEK),
-    ([*daily(1), *daily(9)[4:]], NOW - DAY, UP, [], NOW - DAY),
+    # a node that runs records a task each day; whether it did before its last start, nobody can say
+    (HOLE, WEEK, UP, ["gap"], WEEK),
+    (HOLE, WEEK, 3 * DAY, ["gap"], WEEK),
+    (HOLE, WEEK, 600, ["gap"], WEEK),
+    (HOLE, WEEK, None, ["gap"], WEEK),
+    (HOLE, EVER, None, ["gap"], NOW - 9 * DAY),
+    (HOLE, NOW - DAY, UP, [], NOW - DAY),
+    ([record(n, row["endtime"], "x" * 400) for n, row in enumerate(HOLE * 12)], WEEK, UP, ["gap"], WEEK),
+    # until now, if it says for how long it runs
     (daily(9)[2:], WEEK, UP, ["gap"], WEEK),
+    (daily(9)[2:], WEEK, 600, ["gap"], WEEK),
+    (daily(9)[2:], WEEK, None, [], WEEK),
     (daily(9)[2:], NOW - 3600, UP, ["gap"], NOW - 3600),
+    (daily(9)[1:], WEEK, UP, [], WEEK),
 ]
 
 
@@ -105,6 +112,8 @@ def test_from_when_on_a_ring_was_seen(
 Seen = tuple[float | None, float | None]
 INTERVALS: list[tuple[list[dict[str, Any]], float | None, float | None, list[str], Seen]] = [
     (daily(9), WEEK, NOW - DAY, [], (WEEK, NOW - DAY)),
+    (HOLE, WEEK, NOW - 3 * DAY - 600, [], (WEEK, NOW - 3 * DAY - 600)),
+    (HOLE, NOW - 2 * DAY, NOW - 2 * DAY + 60, ["gap"], (NOW - 2 * DAY, NOW - 2 * DAY + 60)),
     (daily(9), WEEK, NOW + DAY, ["future"], (WEEK, NOW)),
     (daily(9), EVER, NOW + DAY, ["future"], (NOW - 9 * DAY, NOW)),
     (daily(9), MONTH, NOW - 20 * DAY, ["begins_late"], (None, None)),
@@ -206,12 +215,41 @@ def test_taking_records_away_never_makes_it_more_complete(
     left = [row for row in records if (cut is None or row["endtime"] > cut) and kept.random() >= share]
     proofs = Proofs(NOW, boot, listed(*records[:by_cluster]), known)
     before, after = judge(records, question, proofs), judge(left, question, proofs)
-    assert before.complete or not after.complete
+    # Without a start of the interval an answer speaks of what is there, which is less now.
+    assert before.complete or not after.complete or (question.since is None and after.start != before.start)
     assert contained(after, before)
     lost = set(codes(before)) - set(codes(after))
     # What told of the time before a later start is now part of what was not seen.
     assert lost <= {"ring_turned", "begins_late", "gap"}
-    assert not lost or not after.complete
+    assert not lost or not after.complete or question.since is None
+
+
+@pytest.mark.parametrize(
+    ("ring", "uptime", "told"),
+    [
+        (
+            HOLE,
+            9 * DAY,
+            "from 2026-11-19T17:40:00Z to 2026-11-22T17:40:00Z (3 d), although it has run since 2026-11-14T",
+        ),
+        (
+            HOLE,
+            600,
+            "(3 d), and a node that runs records a task each day (aptupdate): it was off, records were removed, ",
+        ),
+        (HOLE[2:], 9 * DAY, "(4 d), although it has run since"),
+        (HOLE[1:], 600, "(3 d), and a node that"),
+        ([*HOLE, record(99, NOW - 20 * DAY)], 600, "(11 d), and once more, and a node that"),
+        (
+            [*HOLE, record(98, NOW - 20 * DAY), record(99, NOW - 29 * DAY)],
+            600,
+            "(11 d), and 2 times more, and a node that",
+        ),
+    ],
+)
+def test_a_silence_is_told_with_what_may_be_its_cause(ring: list[dict[str, Any]], uptime: float, told: str) -> None:
+    [reason] = [row for row in judge(ring, Question(EVER), Proofs(NOW, NOW - uptime)).reasons if row["code"] == "gap"]
+    assert told in reason["message"]
 
 
 def test_the_daily_task_has_its_random_delay() -> None:
