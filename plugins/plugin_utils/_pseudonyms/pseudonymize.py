@@ -30,9 +30,10 @@ from ansible_collections.pve.audit.plugins.plugin_utils._pseudonyms.pseudonym im
 # Whole values that name people or their tokens, by the end of the dotted path.
 _PEOPLE = frozenset(
     """user userid username user.id user.account user.name actor actors person persons asked owner by login firstname
-    lastname user.full_name userids users members""".split()
+    lastname user.full_name userids users members member target_user key_id""".split()
 )
-_EMAIL = frozenset(["email"])
+# A key belongs to somebody, too.
+_EMAIL = frozenset(["email", "key_fingerprint", "ca_fingerprint"])
 _TOKENS = frozenset(["token", "tokenid", "pve.token"])
 _REALMS = frozenset(["domain", "realm", "user.domain"])
 _ADDRESSES = frozenset(["ip", "address", "rhost"])
@@ -50,7 +51,8 @@ _FIELDS = frozenset(
     by_weekday matrix failures root actor actors timeline period since generated timezone verdict tasks failed logs
     lines person asked by at comment answer questions people strata rows users groups roles acl realms tokens low high
     medium info success failure unknown corrupt admin backup sources looked_at not_looked_at incomplete shows look
-    refused reads statement first last objects share account young related""".split()
+    refused reads statement first last objects share account young related member target_user change lost log repeated
+    continued session tty uid time_note key_type key_id key_fingerprint ca_fingerprint""".split()
 )
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?(Z|[+-]\d\d:?\d\d))?)?")
 _HASHED = re.compile(r"(\S*[-:])?([0-9a-f]{12,64})", re.ASCII)
@@ -89,6 +91,10 @@ _IN_LINES = tuple(
         r"(?:delete|remove) user '?NAME",
         r"password (?:changed )?for (?:user )?'?NAME",
         r"\bof user NAME\.",
+        r"change user name '[^']{1,100}' to 'NAME",
+        r"\bowned by '?NAME",
+        r"(?:added|removed|set|changed) by NAME ",
+        r" -ciuser NAME",
         r"\bauth for user '?NAME",
     )
 )

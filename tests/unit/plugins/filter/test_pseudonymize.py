@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from hypothesis import strategies as st
 
 from ansible_collections.pve.audit.plugins.filter import pseudonymize as hiding
 from ansible_collections.pve.audit.plugins.filter import reveal as revealing
+from ansible_collections.pve.audit.plugins.module_utils._evidence.read import read_events
+from ansible_collections.pve.audit.plugins.module_utils._evidence.source import Context
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.plugin_utils._pseudonyms import pseudonym
 from ansible_collections.pve.audit.plugins.plugin_utils._pseudonyms import pseudonymize as rules
@@ -324,3 +327,17 @@ def test_documentation(module: Any) -> None:
     assert yaml.safe_load(module.DOCUMENTATION)["name"] == module.__name__.rpartition(".")[2]
     assert yaml.safe_load(module.EXAMPLES)
     assert yaml.safe_load(module.RETURN)["_value"]["description"]
+
+
+MESSAGES = Path(__file__).resolve().parents[2] / "data" / "messages"
+# Those who do something in the tables of messages, or to whom it is done.
+PEOPLE = re.compile(r"(?<!\w)(?:al|alice|bob|mallory|carl|bert|oracle|hugo|dario|SHA256:(?:abc|def))(?!\w)")
+
+
+@pytest.mark.parametrize("table", sorted(MESSAGES.glob("*.yml")), ids=lambda table: table.stem)
+def test_no_message_of_a_log_leaves_a_name(table: Path) -> None:
+    for row in yaml.safe_load(table.read_text(encoding="utf-8")):
+        line = f"2026-11-23T18:39:20.000002+01:00 pve1 {row.get('ident', table.stem)}[77]: {row['message']}"
+        for event in read_events([line], context=Context("", 1795456000.0)):
+            left = json.dumps(pseudonymize(event, CIPHER, keep=["root@pam"]))
+            assert not PEOPLE.search(left), left
