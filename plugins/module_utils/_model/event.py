@@ -12,7 +12,8 @@ An event is a nested dictionary that JSON can carry; what is not known is absent
     host.name         the node
     http, url         method, status code, length of the answer, path, query (secrets redacted)
     error.message     why a line could not be parsed, or a task's error text
-    pve               upid, task_type, status, state, vmid, token, object, object_type, severity, channel, credential
+    pve               upid, task_type, status, state, vmid, token, object, object_type, severity, channel, credential,
+                      accepted (a task was started that has the last word), recovered (stood behind a damaged record)
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def _is_damaged(item: Task | Damage) -> bool:
     """True for what is no task, and for one of which the end or a part of the status is missing."""
     if isinstance(item, Damage):
         return True
-    return item["state"] != "running" and ("endtime" not in item or is_cut(item.get("status") or ""))
+    return item["state"] != "running" and ("endtime" not in item or "status" not in item or is_cut(item["status"]))
 
 
 def _is_plain(record: Any) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -82,6 +83,12 @@ def test_a_record_behind_a_stump_is_a_task_and_the_stump_is_damage() -> None:
     ring = read_ring([odd(record(1, "qmstart", 5), {"status": glued})], lambda _record: False)
     assert [(task["user"], task["id"], task["state"]) for task in ring.tasks.values()] == [("carol@pve", "109", "ok")]
     assert ring.broken == 1
+
+
+@pytest.mark.parametrize("missing", ["endtime", "status"])
+def test_a_finished_record_without_its_end_is_damage(missing: str) -> None:
+    ring = read_ring([odd(record(1, "qmstart", 5), {missing: None})], lambda _record: False)
+    assert (ring.records, ring.broken) == (1, 1)
 
 
 def test_what_is_ruled_out_is_not_decoded() -> None:
