@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.groups import Group
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.join import find_groups
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.shape import require_joinable
 from ansible_collections.pve.audit.plugins.module_utils._model.act import (
     CERTAIN,
     LIKELY,
@@ -32,9 +33,11 @@ def join_acts(
 
     Reads, what loggers say of themselves, and lines that could not be read are no acts. `people` are the names of
     persons by user id, or by Unix account of the realm pam; a token stands for its own name only, since a program uses
-    it.
+    it. Raises InputError for an event of a wrong shape.
     """
-    groups = find_groups(unique_events(events), nodes)
+    unique = unique_events(events)
+    require_joinable(unique)
+    groups = find_groups(unique, nodes)
     acts = [_act(group, people or {}) for group in groups if group.lead["event"].get("dataset") != LINUX_LOG]
     return sorted(acts, key=lambda act: (act["@timestamp"] or "", str(act["event"]["id"])))
 

@@ -9,7 +9,7 @@ Both take events that are classified, as the filter `events` gives them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import cast
 
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.addresses import learn, pair_twins
@@ -22,6 +22,7 @@ from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.logins im
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.messages import join_messages
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.parents import judge_children
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.sessions import join_sessions, read_sessions
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.shape import mistake
 from ansible_collections.pve.audit.plugins.module_utils._evidence.task import DATASET as TASKS
 from ansible_collections.pve.audit.plugins.module_utils._model.act import CERTAIN, LIKELY, NodeAddresses
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, unique_events
@@ -124,16 +125,11 @@ def unite_events(events: Iterable[Event], nodes: NodeAddresses | None = None) ->
         return unique
     chosen: dict[int, Event] = {}
     dropped: set[int] = set()
-    for group in find_groups([event for event in unique if _is_sound(event)], nodes):
+    for group in find_groups([event for event in unique if mistake(event) is None], nodes):
         first = group.members[0] if not any(group.lead is event for event in group.members) else group.lead
         chosen[id(first)] = _united(group)
         dropped |= {id(event) for event in group.members if event is not first}
     return [chosen.get(id(event), event) for event in unique if id(event) not in dropped]
-
-
-def _is_sound(event: Event) -> bool:
-    """False for what somebody made by hand, with a text or a list where there are fields."""
-    return all(isinstance(event.get(part, {}), Mapping) for part in ("user", "source", "host", "http", "url", "pve"))
 
 
 def _united(group: Group) -> Event:
