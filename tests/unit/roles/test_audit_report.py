@@ -354,6 +354,18 @@ def test_a_statement_names_what_it_rests_on_and_what_was_not_looked_at(
         assert f"{shown} {text['tiles'][name]}" in plain("html", outputs["html"].replace('<span class="l">', " "))
 
 
+def test_nodes_that_were_chosen_are_named_wherever_nothing_was_found(tmp_path: Path) -> None:
+    facts = build(complete=True, empty=True)
+    done = render(tmp_path, facts, pve_audit_report_nodes=["pve1", "pve2", "pve3"], pve_audit_report_formats=["md"])
+    assert done.returncode == 0, done.stdout
+    text = plain("md", (tmp_path / "pve-audit-report.md").read_text(encoding="utf-8"))
+    assert "## Seen whole: task log (pve1, pve2, pve3)\n" in text
+    assert (
+        "## Task log (pve1, pve2, pve3): no record of the period in what was seen. Not looked at: access log, " in text
+    )
+    assert text.count("nodes other than pve1, pve2, pve3") >= 2
+
+
 def test_hostile_sample_is_hostile() -> None:
     users = {event.get("user", {}).get("id") for event in build()["pve_audit_report_events"]}
     assert set(HOSTILE) <= users
