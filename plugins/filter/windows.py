@@ -28,10 +28,10 @@ description:
   - A window is every interval that ends at the time of an event and is O(timespan) long; both ends belong to it.
     Exactly five in ten minutes are not more than five, six are, also when they are exactly ten minutes apart.
   - Windows that meet the condition and share an event are one result, with the true start and end.
-  - What several sources saw of one act counts once: a task, the call that started it, the line of the node that
-    passed the call on, and the line of the journal. Events with the same C(event.id) count once. Events without a
-    time are left out. A missing O(group_by) field is a group of its own, with the value null. For V(value_count),
-    events without the field are left out.
+  - What several sources saw of one act counts once, such as a task, the call that started it, the line of the node to
+    which the call was passed on, and the line of the journal. Events with the same C(event.id) count once. Events
+    without a time are left out. A missing O(group_by) field is a group of its own, with the value null. For
+    V(value_count), events without the field are left out.
 positional: type
 options:
   _input:
