@@ -19,6 +19,7 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.index import Dama
 from ansible_collections.pve.audit.plugins.module_utils._parse.status import RUNNING, is_cut
 
 _COLONS = 8  # of a UPID without an odd id
+_CLOCK_SET_BACK = 3600  # seconds that a task may end before its start; more is a damaged time
 
 
 @dataclass
@@ -26,8 +27,8 @@ class Ring:
     """What the records of one node hold.
 
     `tasks` are those that no filter ruled out, by UPID. `ranks` has how much the best record of every task tells,
-    `ends` the end (epoch seconds) of every finished one; `index_bytes` is the size of their lines in the node's index,
-    `broken` counts damaged records.
+    `ends` the end (epoch seconds) of every finished one, or its start where that is later; `index_bytes` is the size
+    of their lines in the node's index, `broken` counts damaged records.
     """
 
     tasks: dict[str, Task] = field(default_factory=dict)
@@ -52,14 +53,14 @@ class Ring:
         if self._outranks(upid, rank_task(task)):
             self.tasks[upid] = task
             if (end := task.get("endtime")) is not None:
-                self._note_end(upid, end, task.get("status") or "")
+                self._note_end(upid, max(end, task["starttime"]), task.get("status") or "")
 
     def pass_over(self, record: Mapping[str, Any]) -> None:
         """Count a plain record that is not wanted."""
         upid = record["upid"]
         if self._outranks(upid, FULL_RANK):
             self.tasks.pop(upid, None)
-            self._note_end(upid, record["endtime"], record["status"])
+            self._note_end(upid, max(record["endtime"], record["starttime"]), record["status"])
 
     def _outranks(self, upid: str, rank: int) -> bool:
         """True, and noted, when a record of this rank tells more of its task than what was there."""
@@ -96,10 +97,17 @@ def read_ring(records: Iterable[Any], ruled_out: Callable[[Mapping[str, Any]], b
 
 
 def _is_damaged(item: Task | Damage) -> bool:
-    """True for what is no task, and for one of which the end or a part of the status is missing."""
+    """True for what is no task, and for one of which the end or a part of the status is missing, or a time is wrong."""
     if isinstance(item, Damage):
         return True
-    return item["state"] != "running" and ("endtime" not in item or "status" not in item or is_cut(item["status"]))
+    if item["state"] == "running":
+        return False
+    return "endtime" not in item or "status" not in item or is_cut(item["status"]) or _ends_before_start(item)
+
+
+def _ends_before_start(task: Mapping[str, Any]) -> bool:
+    """True when one of the two times must be damaged: no clock is set back as far in the course of a task."""
+    return bool(task["endtime"] + _CLOCK_SET_BACK < task["starttime"])
 
 
 def _is_plain(record: Any) -> bool:
@@ -116,6 +124,7 @@ def _is_plain(record: Any) -> bool:
         and "UPID:" not in status
         and "\0" not in status
         and isinstance(record.get("starttime"), int)
+        and not _ends_before_start(record)
         and isinstance(record.get("type"), str)
         and isinstance(upid, str)
         and upid.startswith("UPID:")

@@ -63,7 +63,7 @@ class TaskFilter:
         """True when `wants` could only say no to this finished record of the API, told without decoding its UPID."""
         return (
             (bool(self.types) and record["type"] not in self.types)
-            or (self.since is not None and record["endtime"] < self.since)
+            or (self.since is not None and max(record["endtime"], record["starttime"]) < self.since)
             or (self.until is not None and record["starttime"] > self.until)
             or self.running is True
         )
@@ -74,8 +74,7 @@ class TaskFilter:
             return False
         if self.since is None or task["state"] == "running":
             return True
-        last_seen = task.get("endtime")
-        return bool((task["starttime"] if last_seen is None else last_seen) >= self.since)
+        return bool(max(task["starttime"], task.get("endtime") or 0) >= self.since)
 
     def _by_user(self, task: Task) -> bool:
         account = task["user"]

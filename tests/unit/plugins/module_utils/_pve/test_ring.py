@@ -36,6 +36,9 @@ CHANGES: list[dict[str, Any]] = [
     {"endtime": None},
     {"endtime": "1795455601"},
     {"endtime": 0},
+    {"endtime": T0 - 5},
+    {"endtime": T0 - 99_999},
+    {"endtime": 7},
     {"status": None},
     {"status": 5},
     {"status": "O"},
@@ -89,6 +92,14 @@ def test_a_record_behind_a_stump_is_a_task_and_the_stump_is_damage() -> None:
 def test_a_finished_record_without_its_end_is_damage(missing: str) -> None:
     ring = read_ring([odd(record(1, "qmstart", 5), {missing: None})], lambda _record: False)
     assert (ring.records, ring.broken) == (1, 1)
+
+
+@pytest.mark.parametrize(("end", "broken"), [(7, 1), (T0 - 3591, 1), (T0 - 3590, 0), (T0 + 10, 0)])
+def test_a_damaged_end_neither_hides_a_task_nor_makes_the_ring_older(end: int, broken: int) -> None:
+    for wanted in (TaskFilter(since=T0), TaskFilter(types=frozenset({"qmdestroy"}))):
+        ring = read_ring([odd(record(1, "qmstart", 5), {"endtime": end})], wanted.rules_out)
+        assert (ring.oldest, ring.broken) == (T0 + 10, broken)
+        assert len(ring.tasks) == (1 if wanted.since else broken)
 
 
 def test_what_is_ruled_out_is_not_decoded() -> None:
