@@ -43,6 +43,9 @@ _BLOB = re.compile(r"\[\d[\d.]*[A-Z]*B? blob data\]", re.ASCII)
 # What journalctl and the API print between records: cursors, boot marks, "no entries", and the rest of a long message.
 _NOT_A_RECORD = re.compile(r"\s|--|(?:[sibmtx]=[0-9a-f]+(?:;|$))+|no content|$", re.ASCII)
 _UNSET_LOGINUID = 0xFFFFFFFF
+_INDENTED = (
+    "the line begins with white space, as the rest of a long message does, so it is not taken for a line of its own"
+)
 _HIDDEN = "the message is not text and was not shown: collect the journal with `journalctl --all -o json`"
 
 
@@ -64,7 +67,7 @@ def parse_journal_line(
     match = _ISO.fullmatch(text) or _TRADITIONAL.fullmatch(text)
     if match is None:
         if _NOT_A_RECORD.match(text):
-            return None
+            return corrupt_event(PVE_AUTH, node, text, _INDENTED, ids) if _looks_indented(text) else None
         return corrupt_event(PVE_AUTH, node, text, _not_a_line(text), ids)
     host, ident, pid, message = match.groups()[-4:]
     host = short_host(host) or node
@@ -102,6 +105,13 @@ def _line_time(match: re.Match[str], host: str, reference: float | None, clock: 
     if match.re is _ISO:
         return iso_time(match.groups(), host, clock)
     return traditional_time(match.groups(), host, clock, reference)
+
+
+def _looks_indented(text: str) -> bool:
+    """Whether a line would be evidence without the white space before it, which somebody's text can begin with too."""
+    line = text.lstrip()
+    match = _ISO.fullmatch(line) or _TRADITIONAL.fullmatch(line) if len(line) < len(text) else None
+    return match is not None and read_message(match.groups()[-3], match.groups()[-1]) is not None
 
 
 def _not_a_line(text: str) -> str:

@@ -13,7 +13,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.time import rfc33
 
 ISO = r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(Z|[+-]\d\d:?\d\d)?"
 # The name of a month is any word here: those of other languages are told from lines that are something else.
-TRADITIONAL = r"([^\s\d:<>\[\]()\"'|]{2,9}|\d\d?月) ([ \d]\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?"
+TRADITIONAL = r"([^\s\d:<>\[\]()\"'|]{2,9}| ?\d\d?[月월]) ([ \d]\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?"
 _MONTHS = {
     name: number
     for number, name in enumerate(

@@ -51,6 +51,7 @@ _LOGGERS: _Rows = tuple(
         (ACTION_LOST, r"Audit daemon (?:is suspending logging|has no space left).*"),
         (ACTION_DAMAGED, r"File (?P<what>\S+) corrupted or uncleanly shut down, renaming and replacing\.?"),
         (ACTION_DAMAGED, r"(?P<what>\S+): .*(?:corrupted|IO error|Unclean shutdown|has been deleted), rotating\.?.*"),
+        (ACTION_DAMAGED, r"Failed to (?:open|create|rotate|truncate|flush) .*[Jj]ournal.*"),
         (ACTION_DAMAGED, r"Journal file (?P<what>\S+) (?:is )?(?:corrupted|truncated).*"),
         (ACTION_REMOVED, r"Vacuuming done, freed (?!0B )\S+ of archived journals from (?P<what>\S+?)\.?"),
         (ACTION_REMOVED, r"Deleted (?:archived|empty archived|active) journal (?P<what>\S+)(?: \(.*\))?\.?"),

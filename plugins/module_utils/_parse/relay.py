@@ -68,6 +68,8 @@ def parse_relayed(text: str) -> Relayed | None:
     message = text[end:].removeprefix(" ").removeprefix("\ufeff")
     if not app and (tag := _TAG.match(message)) is not None:
         app, procid, message = tag[1], procid or tag[2] or "", message[tag.end() :]
+    elif (tag := _TAG.fullmatch(f"{app.rstrip(':')}: ")) is not None:
+        app, procid = tag[1], procid or tag[2] or ""
     return Relayed(_micros(time), host, app, procid, message, params)
 
 

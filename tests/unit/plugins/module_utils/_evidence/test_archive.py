@@ -101,6 +101,7 @@ RELAYED: list[tuple[str, tuple[Any, ...]]] = [
     (f"<30>Nov 23 17:39:20 pve1 pvedaemon[14]: {REFUSED}", ("access.authenticate", "root@pam", "192.0.2.9", "pve1")),
     (f"<30>2026-11-23T18:39:20+01:00 pve1 pvedaemon[14]: {REFUSED}", ("access.authenticate", "root@pam", "192.0.2.9", "pve1")),
     (f"<27>1 2026-11-23T18:39:20.1+01:00 pve1.lan pvedaemon 14 - - {REFUSED}", ("access.authenticate", "root@pam", "192.0.2.9", "pve1")),
+    (f"<27>1 2026-11-23T17:39:20Z pve1 pvedaemon[14]: - - - {REFUSED}", ("access.authenticate", "root@pam", "192.0.2.9", "pve1")),
     (f"<27>1 2026-11-23T17:39:20Z pve1 - - - - pvedaemon[14]: {REFUSED}", ("access.authenticate", "root@pam", "192.0.2.9", "pve1")),
     (f'<27>1 2026-11-23T17:39:20Z pve1 pvedaemon 14 x [a@1 b="c\\"\\]"][d@1] \ufeff{REFUSED}', ("access.authenticate", "root@pam", "192.0.2.9", "pve1")),
     (f"<134>1 2026-11-23T17:39:20Z pve1.lan pveproxy - - - {ACCESS}", ("guest.destroy", "al@pve", "192.0.2.9", "pve1")),

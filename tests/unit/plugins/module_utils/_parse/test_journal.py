@@ -216,7 +216,7 @@ YEARS: list[tuple[str, float, Any, str | None]] = [
     ("Nix 23 12:00:00", REFERENCE, "UTC", None),
     *(
         (f"{month} 23 12:00:00", REFERENCE, "UTC", None)
-        for month in ("Okt", "Mai", "Mär", "déc.", "févr.", "12月", "gru")
+        for month in ("Okt", "Mai", "Mär", "déc.", "févr.", "12月", " 2月", " 2월", "gru", "nov")
     ),
     ("Oct 25 02:30:00", REFERENCE, "Europe/Berlin", "2026-10-25T00:30:00Z"),
     ("2026-10-25T02:30:00", REFERENCE, "Europe/Berlin", "2026-10-25T00:30:00Z"),
@@ -290,6 +290,9 @@ def test_a_zone_may_be_an_offset() -> None:
     [
         ("", None),
         ("    root@pam msg=value 'evil", None),
+        ("   Nov 23 16:59:28 pve1 sshd[168]: Accepted none for al from 192.0.2.1 port 1 ssh2", "pipeline_error"),
+        (" 2026-11-23T16:59:28Z pve1 sshd[168]: Accepted none for al from 192.0.2.1 port 1 ssh2", "pipeline_error"),
+        ("   Nov 23 16:59:28 pve1 pmxcfs[168]: x", None),
         ("-- No entries --", None),
         ("-- Boot 03cdfdd70f3f4f779ed03af265de8851 --", None),
         ("s=9b8a58e19c104663a55591e1750a5e51;i=722;b=03cd;m=127;t=660f;x=92ca", None),
