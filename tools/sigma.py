@@ -102,7 +102,8 @@ def left_out(rule: Mapping[str, Any]) -> list[str]:
 
 def _base(rule: Mapping[str, Any], name: str, part: Mapping[str, Any], whole: Mapping[str, Any]) -> dict[str, Any]:
     """The rule for single events: what the part of a rule, and the whole of it, ask of them."""
-    title = f"{rule['title']['en']}: single event"
+    step = f", step {part['name']}" if "name" in part else ""
+    title = f"{rule['title']['en']}{step}: single event"
     return {
         **_head(rule, name, title, "One of the events that the correlation looks at."),
         "logsource": LOGSOURCE,
@@ -139,7 +140,7 @@ def _correlation(
     found["timespan"] = part["timespan"]
     if "condition" in part:
         found["condition"] = part["condition"] | ({"field": part["field"]} if "field" in part else {})
-    title = rule["title"]["en"] if level else f"{rule['title']['en']}: one step"
+    title = rule["title"]["en"] if level else f"{rule['title']['en']}, step {part['name']}: all of them"
     described = " ".join([rule["remedy"]["en"], *([rule["description"]] if "description" in rule else [])])
     made = {**_head(rule, name, title, described), "correlation": found}
     if not level:

@@ -170,9 +170,9 @@ def test_every_key_of_a_rule_is_in_sigma_or_named_as_lost() -> None:
     assert {key for rule in RULES.values() for key in rule} <= said | set(sigma.NOT_EXPRESSED)
 
 
-def test_ids_and_names_are_unique() -> None:
+def test_ids_names_and_titles_are_unique() -> None:
     documents = [one for file in sigma.TARGET.glob("*.yml") for one in yaml.safe_load_all(file.read_text())]
-    for key in ("id", "name"):
+    for key in ("id", "name", "title"):
         assert len({one[key] for one in documents}) == len(documents)
     assert all(re.fullmatch(r"[a-z_0-9]+", one["name"]) for one in documents)
 
