@@ -32,8 +32,12 @@ def doubts_of(events: Iterable[Event]) -> Doubts:
     """How often the events say against (source, node, code of the reason); node "" where none is named."""
     found: Doubts = Counter()
     for event in events:
-        dataset, node = get_field(event, "event.dataset"), get_field(event, "host.name") or ""
-        if get_field(event, "event.kind") == "pipeline_error":
+        head = event["event"]
+        dataset, broken = head.get("dataset"), head.get("kind") == "pipeline_error"
+        if not broken and dataset not in (_OF_ITSELF, _ARCHIVE):
+            continue
+        node = get_field(event, "host.name") or ""
+        if broken:
             found.update((source, node, CORRUPT) for source in _sources_of_broken(dataset))
         elif dataset == _OF_ITSELF and get_field(event, "event.outcome") == "failure":
             found.update((source, node, MISSING) for source in _JOURNAL if _lacks(event))

@@ -100,7 +100,7 @@ def summarise(
     tally = _Tally(zone(timezone))
     records = unique_events(events)
     tally.totals["events"] = len(records)
-    tally.records.update(str(_part(event, "event").get("dataset")) for event in records)
+    tally.records.update(str(event["event"].get("dataset")) for event in records)
     for event in unite_events(records):
         _count(tally, event)
     ordered = sort_findings(findings)
