@@ -73,6 +73,8 @@ MESSAGES: list[tuple[str, str, tuple[Any, ...], dict[str, Any]]] = [
     ("pvedaemon", f"<iac@pve!terraform> end task {UPID} got: no", (END, "failure", "iac@pve!terraform", None), {"error.message": "got: no", "pve.channel": "api_token", "pve.token": "terraform"}),
     ("pvedaemon", f"<root@pam> end task {ROOT} WARNINGS: 3", (END, "success", "root@pam", None), {"pve.state": "warning"}),
     ("pvedaemon", f"<alice@pve> end task {UPID[:50]}Nov 23 17:39:20 pve1 pvedaemon[1]: <root@pam> end task {ROOT} OK", (END, "unknown", None, None), {"pve.upid": None, "pve.status": None}),
+    ("pvedaemon", "<root@pam> successful auth for user 'alNov 23 17:39:20 pve1 pvedaemon[1]: <root@pam> successful auth for user 'bob@pve'", (AUTH, "unknown", None, None), {}),
+    ("sshd", "Accepted publickey for op2026-11-23T17:39:20+00:00 pve1 sshd[1]: Accepted publickey for bob from 192.0.2.9 port 5 ssh2", (OPEN, "unknown", None, None), {}),
     ("pvedaemon", f"<alice@pve> end task {ROOT} OK", (END, "unknown", None, None), {"pve.upid": None}),
     ("pvedaemon", f"<alice@pve> starting task {ROOT[:40]}{ROOT}", (START, "unknown", None, None), {"pve.upid": None}),
     ("qm", "<root@pam> end task UPID:pve1:000005A4:00079323:6B047A49:imgcopy:pve1:local:root@pam: unexpected status", (END, "unknown", "root@pam", None), {"pve.upid": "UPID:pve1:000005A4:00079323:6B047A49:imgcopy:pve1:local:root@pam:"}),
