@@ -119,9 +119,9 @@ def doubtful_time(value: object, tz: tzinfo) -> str:
     first, second = _meanings(moment, tz)
     if first == second:
         return ""
-    often = "twice" if first < second else "never"
+    often = "comes twice" if first < second else "never comes"
     low, high = sorted((first, second))
-    return f"{text} comes {often} in {tz}, as {rfc3339(low)} or {rfc3339(high)}: write it with its offset to say which"
+    return f"{text} {often} in {tz}, and may mean {rfc3339(low)} or {rfc3339(high)}: write it with its offset"
 
 
 def _read_epoch(text: str) -> float:
