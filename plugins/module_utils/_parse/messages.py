@@ -17,7 +17,9 @@ from typing import Any
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.names import split_userid
 from ansible_collections.pve.audit.plugins.module_utils._parse.facts import (
+    ACTION_LOST,
     LINUX_AUTH,
+    LINUX_LOG,
     PVE_AUTH,
     Facts,
     clean,
@@ -74,6 +76,8 @@ _OPENID = pattern(
 _OPENID_GROUPS = pattern(r"groups created automatically from openid claim: (.*)")
 _PAM = pattern(r"pam_unix\(proxmox-ve-auth:auth\): authentication failure;.*? rhost=(\S*)(?:\s+user=(.*)|\s*)")
 _REPEATED = pattern(r"message repeated (\d{1,9}) times: \[ ?(.*)\]")
+# An older syslogd does not say what was repeated, so that as many messages have no text.
+_FOLDED = pattern(r"(?:--- )?last message (?:buffered|repeated|suppressed) (\d{1,9}) times?(?: ---)?")
 # The option whose value is a secret, up to the options that can follow it: they are sorted. Newer releases hide it
 # themselves.
 _PASSWORD_VALUE = re.compile(
@@ -95,6 +99,9 @@ def read_message(ident: str, message: str) -> Facts | None:
         if facts is not None:
             facts.extra["repeated"] = int(match[1])
         return facts
+    if (match := _FOLDED.fullmatch(message)) and is_audit_program(ident):
+        extra = {"object": ident, "lost": int(match[1]), "log": "syslog"}
+        return Facts(LINUX_LOG, ACTION_LOST, "failure", error=f"{ident}: {message}", extra=extra)
     return _read_once(ident, message)
 
 
