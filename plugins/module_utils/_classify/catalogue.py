@@ -229,6 +229,8 @@ STORAGE: tuple[Row, ...] = (
 
 JOURNAL: tuple[Row, ...] = (
     ("access.authenticate", "user", "info", "authentication"),
+    ("config.file.modify", "cluster", "medium", _CONFIG),
+    ("config.file.rewrite", "cluster", "info", _CONFIG),
     ("logging.journal.damaged", "service", "high", "host"),
     ("logging.journal.removed", "service", "medium", "host"),
     ("logging.messages.lost", "service", "high", "host"),

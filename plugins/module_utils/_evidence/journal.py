@@ -20,6 +20,7 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.journal import (
     parse_journal_line,
     parse_journal_record,
 )
+from ansible_collections.pve.audit.plugins.module_utils._parse.ledger_messages import CONFIG
 
 
 def _parse(item: Item, context: Context) -> Event | None:
@@ -37,7 +38,7 @@ JOURNAL = Source(
     name="journal",
     what="records of `journalctl -o json`, lines of the journal or of syslog",
     line="journal line",
-    datasets=(PVE_AUTH, LINUX_AUTH, LINUX_LOG),
+    datasets=(PVE_AUTH, LINUX_AUTH, LINUX_LOG, CONFIG),
     looks_like=looks_like_journal,
     record_keys=("MESSAGE", "__REALTIME_TIMESTAMP", "__CURSOR"),
     parse=_parse,

@@ -60,7 +60,7 @@ SOURCES_OF_EVIDENCE: dict[str, Evidence] = {
     ),
     "pve.config": Evidence(
         "what the configuration in /etc/pve was before and after a change, whoever made it",
-        "copies of /etc/pve that other means compare",
+        "the ledger of a node (control PVA-LOG-09): its lines in the journal through the filter pve.audit.events",
     ),
 }
 

@@ -27,6 +27,7 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.facts import (
     unix_user,
 )
 from ansible_collections.pve.audit.plugins.module_utils._parse.guest_changes import action_of_change
+from ansible_collections.pve.audit.plugins.module_utils._parse.ledger_messages import read_ledger
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import client_ip
 from ansible_collections.pve.audit.plugins.module_utils._parse.log_messages import (
     read_kernel,
@@ -281,10 +282,11 @@ _READERS: dict[str, Callable[[str], Facts | None]] = {
     "login": read_login,
     "kernel": read_kernel,
     "systemd": read_systemd,
+    "pve-audit-ledger": read_ledger,
     **dict.fromkeys(_ACCOUNT_TOOLS.split(), read_accounts),
     **dict.fromkeys(_LOGGERS.split(), read_logger),
 }
 # A command or an error may be long. Of the others none writes such messages: sshd ends at 1,024 bytes.
-_LONG_WINDED = frozenset({_read_daemon, read_sudo})
+_LONG_WINDED = frozenset({_read_daemon, read_sudo, read_ledger})
 _LONGEST = 4096
 _MOSTLY_OTHER = frozenset({"kernel", "systemd", "qm", "pct"})

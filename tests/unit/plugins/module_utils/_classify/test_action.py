@@ -52,9 +52,10 @@ def test_every_name_of_the_parsers_is_known() -> None:
     """The messages of the journal are given their action where they are read."""
     room = ROOT / "plugins" / "module_utils" / "_parse"
     text = "".join(path.read_text(encoding="utf-8") for path in sorted(room.glob("*.py")))
-    written = set(re.findall(r'"((?:access|guest|logging|node|session)\.[a-z_.]+[a-z])"', text))
+    written = set(re.findall(r'"((?:access|config|guest|logging|node|session)\.[a-z_.]+[a-z])"', text))
     assert {name for name, *_ in JOURNAL} - written == set()
-    assert written - set(ACTIONS) == set()
+    areas = {name for name in written if f"{name}.create" in ACTIONS}  # to which the reader adds a verb
+    assert written - areas - set(ACTIONS) == set()
 
 
 def test_an_unknown_name_is_other() -> None:
