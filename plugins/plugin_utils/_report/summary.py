@@ -38,6 +38,7 @@ from ansible_collections.pve.audit.plugins.plugin_utils._report.failures import 
     refused_rows,
 )
 from ansible_collections.pve.audit.plugins.plugin_utils._report.timeline import build_timeline
+from ansible_collections.pve.audit.plugins.plugin_utils._report.unrecorded import doubt_task_log
 
 ROOT = "root@pam"
 TASKS = "pve.task"
@@ -108,7 +109,7 @@ def summarise(
     limits = (None if since is None else to_epoch(since), to_epoch(end))
     doubts = doubts_of(records)
     tally.totals["corrupt"] += unshown_damage(coverage, doubts)
-    coverage = doubt_coverage(coverage, doubts)
+    coverage = doubt_task_log(doubt_coverage(coverage, doubts), records)
     covered = summarise_coverage(coverage, tally.records, *limits)
     return {
         "verdict": _verdict(tally.totals["events"], len(ordered), all(entry.nothing for entry in coverage)),
