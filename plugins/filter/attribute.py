@@ -43,7 +43,8 @@ options:
     type: dict
   people:
     description:
-      - Names of persons, a map from a user id such as V(alice@pve), or from a Unix account such as V(alice@pam).
+      - Names of persons, a map from a user id such as V(alice@pve), from a Unix account such as V(alice@pam), or from
+        the fingerprint of an SSH key such as V(SHA256:Dj9a...), which names who came in as root.
       - The account of a command behind sudo is its own name if left out. The name of an account is not used for its
         tokens, which programs hold; name the person of a token as V(alice@pve!laptop).
     type: dict

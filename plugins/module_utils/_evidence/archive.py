@@ -53,7 +53,7 @@ _GAPS = "/gaps.jsonl"
 _NO_PART = "the line came in parts, and not all of them are there"
 # Parameters of the forwarder, and the fields of a journal record that they were.
 _FIELDS = {"cursor": "__CURSOR", "pid": "_PID", "comm": "_COMM", "loginuid": "_AUDIT_LOGINUID"}
-_FIELDS |= {"session": "_AUDIT_SESSION", "uid": "_UID", "exe": "_EXE"}
+_FIELDS |= {"session": "_AUDIT_SESSION", "uid": "_UID", "exe": "_EXE", "leader": "LEADER"}
 
 
 def _parse(item: Item, context: Context) -> Found:

@@ -166,6 +166,9 @@ def _identify(event: Event, record: Mapping[str, Any], line: str, ids: EventIds)
     session = _number(record.get("_AUDIT_SESSION"))
     if session is not None and session != _UNSET_LOGINUID:
         event["pve"]["audit_session"] = session
+    leader = _number(record.get("LEADER"))  # the process that a session of logind began with
+    if leader is not None and event["process"]["name"] == "systemd-logind":
+        event["pve"]["leader"] = leader
 
 
 def _event(facts: Facts, timestamp: str, host: str, ident: str, pid: str | None) -> Event:

@@ -21,6 +21,7 @@ _FILES = {
     "login": frozenset({"login"}),
     "systemd-logind": frozenset({"systemd-logind"}),
 }
+_ROOTS = frozenset({"systemd-logind", "login"})
 _BY_ROOT = ("Accepted ", "pam_unix(sshd:")
 
 
@@ -35,7 +36,7 @@ def forgery(ident: str, message: str, uid: int | None, file: str) -> str | None:
 
 
 def _needs_root(ident: str, message: str) -> bool:
-    """True for what only a program of root writes: the daemons and commands of Proxmox VE, and sshd before a login."""
-    if ident in DAEMONS or message.startswith("<"):
+    """True for what only root's programs write: those of Proxmox VE, logind, login, and sshd before somebody is in."""
+    if ident in DAEMONS or ident in _ROOTS or message.startswith("<"):
         return True
     return ident in _FILES and message.startswith(_BY_ROOT)

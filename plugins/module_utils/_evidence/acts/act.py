@@ -32,8 +32,8 @@ def join_acts(
     """The acts of classified events, in order of time: who did each, from where, how sure, and which lines say so.
 
     Reads, what loggers say of themselves, and lines that could not be read are no acts. `people` are the names of
-    persons by user id, or by Unix account of the realm pam; a token stands for its own name only, since a program uses
-    it. Raises InputError for an event of a wrong shape.
+    persons by user id, by Unix account of the realm pam, or by the fingerprint of an SSH key; a token stands for its
+    own name only, since a program uses it. Raises InputError for an event of a wrong shape.
     """
     unique = unique_events(events)
     require_joinable(unique)
@@ -46,7 +46,8 @@ def _act(group: Group, people: Mapping[str, str]) -> Act:
     lead = group.lead
     about, facts = lead["event"], lead.get("pve", {})
     named = group.graver or lead
-    candidates = [_with_person(one, people) for one in group.candidates]
+    by_key = people.get(group.key or "") if lead["event"].get("outcome") != "failure" else None
+    candidates = [_with_person(one, people, by_key) for one in group.candidates]
     sure = group.confidence in (CERTAIN, LIKELY)
     user = get_field(lead, "user.id") or _common([one["user"] for one in candidates])
     return {
@@ -71,8 +72,9 @@ def _act(group: Group, people: Mapping[str, str]) -> Act:
     }
 
 
-def _with_person(candidate: Candidate, people: Mapping[str, str]) -> Candidate:
-    person = people.get(candidate["user"] or "") or candidate["person"]
+def _with_person(candidate: Candidate, people: Mapping[str, str], by_key: str | None) -> Candidate:
+    """An account of its own says more than a key; root is whose key came in."""
+    person = people.get(candidate["user"] or "") or candidate["person"] or by_key
     return {**candidate, "person": person}
 
 

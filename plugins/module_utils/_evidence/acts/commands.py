@@ -55,6 +55,7 @@ def judge_ssh(groups: Iterable[Group], known: Addresses) -> None:
         if lead["event"].get("action") not in (ACTION_SSH_OPEN, ACTION_SSH_CLOSE):
             continue
         user, ip = get_field(lead, "user.id"), get_field(lead, "source.ip")
+        group.key = get_field(lead, "pve.key_fingerprint")
         own = known.node_of(ip, get_field(lead, "host.name") or "") is not None
         channel = "cluster_internal" if own else "ssh_root" if user == ROOT else "unknown"
         group.candidates = [_candidate(user, None if own else ip, channel)]
@@ -68,7 +69,7 @@ def _judge_sudo(group: Group, event: Event, sessions: Sessions, known: Addresses
         group.candidates = [_candidate(caller, None, "cli_sudo")]
         group.confidence = UNKNOWN if caller is None else LIKELY
         return
-    names, proven = sessions.names_of(get_field(event, "host.name") or "", uid, get_field(event, "pve.audit_session"))
+    names, proven = sessions.names_of(event)
     ip, channel = _way_in(group, event, sessions, known)
     people = sorted(names | {caller})
     group.candidates = [_candidate(user, ip, channel if user == ROOT else "cli_sudo") for user in people]
@@ -83,7 +84,7 @@ def _judge_command(group: Group, event: Event, sessions: Sessions, known: Addres
         _judge_without_login(group, event, called)
         return
     group.strong.add(id(event))
-    names, proven = sessions.names_of(node, uid, get_field(event, "pve.audit_session"))
+    names, proven = sessions.names_of(event)
     ip, channel = _way_in(group, event, sessions, known)
     if channel != "cluster_internal" and len({command.user for command in called}) == 1:
         names = names | {called[0].user}
@@ -110,9 +111,10 @@ def _judge_without_login(group: Group, event: Event, called: list[Command]) -> N
 
 def _way_in(group: Group, event: Event, sessions: Sessions, known: Addresses) -> tuple[str | None, str]:
     """Address and channel, as the lines of SSH of the same session tell."""
-    node, session = get_field(event, "host.name") or "", get_field(event, "pve.audit_session")
-    lines = sessions.ssh.get((node, session), []) if session is not None else []
+    node, lines = get_field(event, "host.name") or "", sessions.ssh_of(event)
     addresses = {ip for line in lines if (ip := get_field(line, "source.ip")) is not None}
+    keys = {key for line in lines if (key := get_field(line, "pve.key_fingerprint")) is not None}
+    group.key = keys.pop() if len(keys) == 1 else None
     group.support += lines
     as_root = get_field(event, "pve.loginuid") == ROOT_UID
     channel = "cli_sudo" if not as_root else "ssh_root" if addresses else "cli_root"

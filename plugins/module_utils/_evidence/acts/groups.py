@@ -35,7 +35,7 @@ class Group:
     one that is taken for it. `strong` holds the ids (of Python) of events that name the act itself.
     `renamed` is a better name of the action, `eliminated` says that other calls were ruled out by other tasks,
     `told` that a message of the journal tells the same, and `object` what it says of the object. `graver` is a message
-    that says of the act what its lead cannot know.
+    that says of the act what its lead cannot know. `key` is the fingerprint of the key that let root in by SSH.
     """
 
     lead: Event
@@ -52,6 +52,7 @@ class Group:
     told: bool = False
     object: str | None = None
     graver: Event | None = None
+    key: str | None = None
 
     def add(self, event: Event, *, strong: bool = False) -> None:
         """One more event of this act."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -24,6 +25,9 @@ ROOT_UID = 0
 _MOST = 7200.0  # seconds between lines of one connection that did not get in; sshd gives up after two minutes
 _SOON = 30.0  # seconds between the lines of one login
 Names = dict[tuple[str, int], set[str]]
+SessionKey = tuple[str, str, int]  # node, boot, number
+
+_BOOT = re.compile(r"(?:^|;)b=([0-9a-f]+)(?:;|$)", re.ASCII)
 
 
 class Command(NamedTuple):
@@ -38,22 +42,46 @@ class Command(NamedTuple):
 @dataclass(slots=True)
 class Sessions:
     """Each by node: accounts by login uid (`names` as a login says, `hints` as sudo does), owners and lines of SSH by
-    session, and commands of sudo in order of time."""
+    session, lines of sshd by process, and commands of sudo in order of time."""
 
     names: Names = field(default_factory=lambda: defaultdict(set))
     hints: Names = field(default_factory=lambda: defaultdict(set))
-    owners: Names = field(default_factory=lambda: defaultdict(set))
-    ssh: dict[tuple[str, int], list[Event]] = field(default_factory=lambda: defaultdict(list))
+    owners: dict[SessionKey, set[str]] = field(default_factory=lambda: defaultdict(set))
+    ssh: dict[SessionKey, list[Event]] = field(default_factory=lambda: defaultdict(list))
+    leaders: dict[SessionKey, Event] = field(default_factory=dict)
+    opened: dict[tuple[str, int], list[Event]] = field(default_factory=lambda: defaultdict(list))
     sudo: dict[str, list[Command]] = field(default_factory=lambda: defaultdict(list))
 
-    def names_of(self, node: str, uid: int, session: int | None) -> tuple[set[str], bool]:
-        """The accounts of a login uid, and whether a login says so."""
+    def names_of(self, event: Event) -> tuple[set[str], bool]:
+        """The accounts of an event's login uid, and whether a login says so."""
+        node, uid, session = get_field(event, "host.name") or "", get_field(event, "pve.loginuid"), session_of(event)
         if uid == ROOT_UID:
             return {ROOT}, True
-        owners = set() if session is None else self.owners.get((node, session), set())
+        owners = set() if session is None else self.owners.get(session, set())
         if known := self.names.get((node, uid), set()) | owners:
             return known, True
         return self.hints.get((node, uid), set()), False
+
+    def ssh_of(self, event: Event) -> list[Event]:
+        """The lines of SSH of an event's session: those with its number, and those of the process that logind names."""
+        session = session_of(event)
+        if session is None:
+            return []
+        lines = list(self.ssh.get(session, ()))
+        leader = self.leaders.get(session)
+        if leader is not None:
+            near = self.opened.get((session[0], get_field(leader, "pve.leader")), ())
+            lines += [line for line in near if line not in lines and abs(_time(line) - _time(leader)) <= _SOON]
+        return lines
+
+
+def session_of(event: Event, number: int | None = None) -> SessionKey | None:
+    """Node, boot and number of an event's session, as numbers begin anew with each boot; None when one is unknown."""
+    number = get_field(event, "pve.audit_session") if number is None else number
+    boot = _BOOT.search(get_field(event, "pve.cursor") or "")
+    if number is None or boot is None:
+        return None
+    return get_field(event, "host.name") or "", boot[1], number
 
 
 def read_sessions(events: Iterable[Event]) -> Sessions:
@@ -90,18 +118,23 @@ def _read_opening(event: Event, node: str, user: str, found: Sessions) -> None:
     if get_field(event, "pve.service") == "sshd" and uid is not None:
         found.names[node, uid].add(user)
     elif isinstance(session, str) and session.isascii() and session.isdigit() and len(session) < 12:
-        found.owners[node, int(session)].add(user)
+        key = session_of(event, int(session))
+        if key is not None:
+            found.owners[key].add(user)
+            found.leaders[key] = event
 
 
 def _read_ssh(event: Event, node: str, user: str, found: Sessions) -> None:
     """The line of an accepted login may be written before the login uid is set. That of the end is not, but the user's
     own process writes it, and so could any other of the user where the record does not say which file it ran."""
-    uid, session = get_field(event, "pve.loginuid"), get_field(event, "pve.audit_session")
+    uid, session, pid = get_field(event, "pve.loginuid"), session_of(event), get_field(event, "process.pid")
     if uid is not None:
         closed = event["event"].get("action") == ACTION_SSH_CLOSE and get_field(event, "process.executable") is not None
         (found.names if closed else found.hints)[node, uid].add(user)
     if session is not None:
-        found.ssh[node, session].append(event)
+        found.ssh[session].append(event)
+    if pid is not None and event["event"].get("action") == ACTION_SSH_OPEN:
+        found.opened[node, pid].append(event)
 
 
 def join_sessions(others: Iterable[Event]) -> list[Group]:

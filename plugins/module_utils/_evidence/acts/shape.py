@@ -21,8 +21,10 @@ _FIELDS: dict[str, dict[str, type]] = {
     "url": {"path": str, "query": str},
     "process": {"name": str, "command_line": str, "executable": str, "pid": int},
     "pve": {
-        **dict.fromkeys("upid cursor token object status method change service session severity".split(), str),
-        **dict.fromkeys("vmid loginuid audit_session uid".split(), int),
+        **dict.fromkeys(
+            "upid cursor token object status method change service session severity key_fingerprint".split(), str
+        ),
+        **dict.fromkeys("vmid loginuid audit_session leader uid".split(), int),
     },
 }
 _CALL: dict[str, dict[str, type]] = {"request": {"method": str}, "response": {"status_code": int, "body": dict}}

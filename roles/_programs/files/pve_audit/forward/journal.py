@@ -33,7 +33,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 UNSET_LOGINUID = "4294967295"
 ROOT_UID = "0"
 FIELDS = "MESSAGE,PRIORITY,SYSLOG_FACILITY,SYSLOG_IDENTIFIER,SYSLOG_PID,_PID,_COMM,_SYSTEMD_UNIT"
-FIELDS += ",_AUDIT_LOGINUID,_AUDIT_SESSION,_UID,_EXE"
+FIELDS += ",_AUDIT_LOGINUID,_AUDIT_SESSION,_UID,_EXE,LEADER"
 # A quote inside a value is always written \", so this cannot match inside a hostile message.
 _CURSOR = re.compile(rb'"__CURSOR"\s*:\s*"([^"\\]+)"')
 _TIME = re.compile(rb'"__REALTIME_TIMESTAMP"\s*:\s*"(\d+)"')
@@ -259,6 +259,7 @@ def message_of(entry: Entry, node: str, filtered: bool = False) -> Message:
         "comm": comm,
         "loginuid": "" if loginuid == UNSET_LOGINUID else loginuid,
         "session": "" if session == UNSET_LOGINUID else session,
+        "leader": _text(entry.get("LEADER")),
         "unit": _text(entry.get("_SYSTEMD_UNIT")),
         # Who wrote it, where it was not root: anybody can write in the name of any program.
         "uid": "" if uid == ROOT_UID else uid,

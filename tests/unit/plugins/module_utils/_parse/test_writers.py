@@ -37,6 +37,8 @@ CASES = [
     ("sshd", END, "1001", "/usr/sbin/sshd", True),
     ("sshd", END, "1001", None, True),
     ("sshd", END, "1001", "/usr/bin/logger", False),
+    ("systemd-logind", "New session 7 of user bob.", "0", "/usr/lib/systemd/systemd-logind", True),
+    ("systemd-logind", "New session 7 of user bob.", "1001", None, False),
     ("sudo", SUDO, "1001", "/usr/bin/sudo", True),
     ("sudo", SUDO, "1001", None, True),
     ("sudo", SUDO, "1001", "/home/bob/sudo.sh", False),

@@ -116,6 +116,7 @@ ENTRIES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"MESSAGE": "", "_AUDIT_LOGINUID": "1000"}, {"params": {"loginuid": "1000"}}),
     ({"MESSAGE": "", "_AUDIT_LOGINUID": "0", "_AUDIT_SESSION": "7"}, {"params": {"loginuid": "0", "session": "7"}}),
     ({"MESSAGE": "", "_AUDIT_SESSION": "4294967295"}, {"params": {}}),
+    ({"MESSAGE": "", "LEADER": "77"}, {"params": {"leader": "77"}}),
     ({"MESSAGE": "", "_UID": "0", "_EXE": "/usr/bin/perl"}, {"params": {}}),
     ({"MESSAGE": "", "_UID": "1001", "_EXE": "/usr/bin/logger"}, {"params": {"uid": "1001", "exe": "/usr/bin/logger"}}),
 ]

@@ -52,7 +52,7 @@ def record(node: str, row: list[Any], upids: list[str]) -> dict[str, Any]:
     second, program, message, *more = row
     ident, pid = program.rstrip("]").split("[")
     stamp = str(round((START + second) * 1_000_000))
-    fields = {"__CURSOR": f"s={node};t={stamp};p={pid}", "__REALTIME_TIMESTAMP": stamp, "_HOSTNAME": node}
+    fields = {"__CURSOR": f"s={node};b=1;t={stamp};p={pid}", "__REALTIME_TIMESTAMP": stamp, "_HOSTNAME": node}
     return {**fields, "SYSLOG_IDENTIFIER": ident, "_PID": pid, "MESSAGE": message.format(*upids), **(more or [{}])[0]}
 
 
