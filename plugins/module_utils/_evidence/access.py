@@ -44,15 +44,16 @@ def _classify(event: Event) -> None:
         facts["object"] = identity
     if (guest := guest_of("", call.params.get("vmid", ""))) is not None:
         facts["vmid"] = guest
-    if method not in READING and 200 <= (get_field(event, "http.response.status_code") or 0) < 300:
-        _judge(event, call, path)
+    status = get_field(event, "http.response.status_code")
+    if method not in READING and isinstance(status, int):
+        _judge(event, call, path, status)
 
 
-def _judge(event: Event, call: KnownCall, path: str) -> None:
-    """The outcome of a writing call that has the status of a success."""
+def _judge(event: Event, call: KnownCall, path: str, status: int) -> None:
+    """The outcome of a writing call, where the status does not tell it alone."""
     form = path.split("/", 3)[2] if path.startswith("/api2/") else ""
     length = get_field(event, "http.response.body.bytes")
-    verdict = judge_answer(call, Answer(form, length, get_field(event, "user.id")))
+    verdict = judge_answer(call, Answer(status, form, length, get_field(event, "user.id")))
     if verdict is None:
         return
     event["event"]["outcome"] = verdict.outcome

@@ -25,6 +25,11 @@ EMPTY = len('{"data":null,"success":1}')
 AROUND_UPID = len('{"data":"","success":1}')
 # `{"data":null,"message":"x","status":500,"success":0}`: the message is never empty.
 SHORTEST_REFUSAL = len('{"data":null,"message":"x","status":500,"success":0}')
+# A client that goes away before the answer leaves 500 without a length; each refusal with 500 has a message.
+ABORTED = 500
+# The node that was asked broke off after the request, or while it was sent; with 595 it was never reached.
+# [AnyEvent::HTTP]
+BROKEN_OFF = range(596, 600)
 # A ticket carries a signature of 344 characters; the refusal of a login has 77.
 SHORTEST_LOGIN = 400
 MARGIN = 4
@@ -39,8 +44,9 @@ class Verdict(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a line says: the format of the answer (`extjs`, `json`, ...), its length in bytes, and the user."""
+    """What a line says: status, the format of the answer (`extjs`, `json`, ...), its length in bytes, and the user."""
 
+    status: int
     form: str
     length: int | None
     userid: str | None
@@ -53,10 +59,15 @@ _STARTED = Verdict("unknown", accepted=True)
 
 
 def judge_answer(call: KnownCall, answer: Answer) -> Verdict | None:
-    """How a writing call with a status of 2xx ended; None when the status alone tells it.
+    """How a writing call ended; None when the status alone tells it.
 
-    That a call was accepted is no success of the task that it starts.
+    That a call was accepted is no success of the task that it starts. That nobody waited for the answer, or that it did
+    not come, is no refusal: what was asked for may have been done.
     """
+    if answer.status in BROKEN_OFF or (answer.status == ABORTED and answer.length is None):
+        return UNKNOWN
+    if not 200 <= answer.status < 300:
+        return None
     if answer.form == "extjs":
         return _judge_browser(call, answer)
     if answer.form == "htmljs":

@@ -86,9 +86,29 @@ def test_the_length_decides(call: str, length: int | str, want: str) -> None:
     assert outcome(call, length) == want
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 500, 501, 595, 596])
-def test_a_refused_call_is_a_failure_with_its_action(status: int) -> None:
-    assert outcome(f"PUT {X}/access/acl", "-", user="-", status=status) == "failure"
+ENDS = [
+    (400, 91, "failure"),
+    (401, "-", "failure"),
+    (403, "-", "failure"),
+    (500, 96, "failure"),
+    (501, "-", "failure"),
+    (595, "-", "failure"),
+    (500, "-", "unknown"),  # the client did not wait
+    (596, "-", "unknown"),  # the other node did not answer
+    (599, "-", "unknown"),
+]
+
+
+@pytest.mark.parametrize(("status", "length", "want"), ENDS)
+@pytest.mark.parametrize("call", [f"PUT {X}/access/acl", f"DELETE {J}/nodes/pve1/qemu/501"])
+def test_a_refused_call_is_a_failure_and_one_without_an_answer_is_not(
+    call: str, status: int, length: int | str, want: str
+) -> None:
+    assert outcome(call, length, status=status) == want
+
+
+def test_a_read_without_an_answer_changed_nothing() -> None:
+    assert outcome(f"GET {J}/nodes/pve1/lxc", "-", status=596) == "failure"
 
 
 @pytest.mark.parametrize("user", ["CORP\\adm.bob@corp-ad", "a@pve!ci", 'b"c@pve'])
