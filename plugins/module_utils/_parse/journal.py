@@ -12,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
@@ -226,6 +227,7 @@ def _number(value: object) -> int | None:
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
+@lru_cache(maxsize=1024)
 def short_host(host: str) -> str:
     """The name of a node has no domain; an address stays whole."""
     try:
