@@ -13,11 +13,14 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.pve.audit.plugins.module_utils._classify.action import ACTIONS
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.addresses import read_nodes
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.join import unite_events
-from ansible_collections.pve.audit.plugins.module_utils._model.event import require_events
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, require_events
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.anomalies import find_anomalies
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.hours import working_hours as check_hours
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.names import check_names
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.rules import check_people, check_rules
 
 DOCUMENTATION = r"""
@@ -330,10 +333,22 @@ def anomalies(
         hours = check_hours(working_hours, timezone)
         people = check_people(administrators, known_addresses)
         chosen = check_rules(shipped_rules() if rules is None else rules, extra_rules, hours, people)
-        found = find_anomalies(unite_events(require_events(events), read_nodes(nodes)), chosen)
+        acts = unite_events(require_events(events), read_nodes(nodes))
+        _check_spelling(rules, acts)
+        _check_spelling(extra_rules, acts)
+        found = find_anomalies(acts, chosen)
         return [finding.as_dict() for finding in found]
     except ValueError as error:
         raise AnsibleFilterError(f"pve.audit.anomalies: {error}") from error
+
+
+def _check_spelling(rules: object, acts: list[Event]) -> None:
+    """Refuse a user's rule that asks for a misspelt field or action. The rules are checked otherwise."""
+    for rule in rules if isinstance(rules, (list, tuple)) else ():
+        try:
+            check_names(rule, acts, ACTIONS)
+        except InputError as error:
+            raise InputError(f"rule {rule.get('id')}: {error}") from None
 
 
 class FilterModule:

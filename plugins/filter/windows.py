@@ -10,10 +10,12 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.pve.audit.plugins.module_utils._classify.action import ACTIONS
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.addresses import read_nodes
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.join import unite_events
 from ansible_collections.pve.audit.plugins.module_utils._model.event import require_events
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.match import matcher, outcome_filter
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.names import check_names
 from ansible_collections.pve.audit.plugins.plugin_utils._detect.windows import find_windows, window_rule
 
 DOCUMENTATION = r"""
@@ -201,6 +203,7 @@ def windows(
     """See DOCUMENTATION. Raises AnsibleFilterError with one sentence."""
     try:
         kept = unite_events(require_events(events), read_nodes(nodes))
+        check_names({"match": match, "group_by": group_by, "field": field, "rules": rules}, kept, ACTIONS)
         rule = window_rule(type, timespan, condition, group_by, field, rules)
         tests = [] if match is None else [matcher(match)]
         tests += [] if outcome is None else [outcome_filter(outcome)]

@@ -30,6 +30,9 @@ RULE = {
     "condition": {"gt": 5},
 }
 
+STEPS = [{"name": "a", "match": {"event.action": "guest.destory"}}, {"name": "b", "match": {"user.id": "b"}}]
+MISSPELT = {"id": "own", "severity": "low", "type": "temporal", "timespan": "1h", "rules": STEPS}
+
 
 def destructions(count: int) -> list[dict[str, Any]]:
     """Events of `count` guests destroyed a second apart at 02:13 UTC, one failed start, through the real filter."""
@@ -92,6 +95,11 @@ def test_query() -> None:
         ("anomalies", None, {}, "a list of events is needed, not NoneType"),
         ("anomalies", [], {"rules": {}}, "rules must be a list of rules"),
         ("anomalies", [], {"working_hours": 9}, "working hours must be a map"),
+        ("windows", [], {**RULE, "field": "pve.vmdi"}, "'pve.vmdi' is no field of any event, did you mean pve.vmid?"),
+        ("windows", [], {**RULE, "group_by": ["user.acount"]}, "did you mean user.account?"),
+        ("windows", [], {**RULE, "match": {"event.action": "guest.destory"}}, "did you mean guest.destroy?"),
+        ("windows", [], {**RULE, "match": [{"event.acton": "x"}]}, "did you mean event.action?"),
+        ("anomalies", [], {"extra_rules": [{**MISSPELT}]}, "rule own: 'guest.destory' is the action of no event, did"),
         ("attribute", "text", {}, "a list of events is needed, not str"),
         ("attribute", [], {"nodes": ["192.0.2.1"]}, "nodes must be a map of nodes and addresses"),
         ("attribute", [], {"nodes": {"pve1": []}}, "pve1 needs an address or a list of addresses"),
