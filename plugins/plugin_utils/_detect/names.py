@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, get_field
+from ansible_collections.pve.audit.plugins.plugin_utils._detect.match import action_filter
 
 _ACTION = "event.action"
 FIELDS = frozenset(
@@ -36,7 +36,7 @@ def check_names(rule: Mapping[str, Any], events: Sequence[Event], actions: Colle
         if field not in FIELDS and (meant := _meant(field, FIELDS)) and _is_nowhere(field, events):
             raise InputError(f"{field!r} is no field of any event, did you mean {meant}?")
     for action in dict.fromkeys(_actions(rule)):
-        known = any(fnmatchcase(one, action) for one in actions)
+        known = any(map(action_filter({_ACTION: action}), actions))
         if not known and (meant := _meant(action, actions)) and not _is_done(action, events):
             raise InputError(f"{action!r} is the action of no event, did you mean {meant}?")
 
@@ -79,4 +79,5 @@ def _is_nowhere(field: str, events: Sequence[Event]) -> bool:
 
 
 def _is_done(action: str, events: Sequence[Event]) -> bool:
-    return any(fnmatchcase(str(event["event"].get("action", "")), action) for event in events)
+    agrees = action_filter({_ACTION: action})
+    return any(agrees(event["event"].get("action")) for event in events)
