@@ -59,7 +59,7 @@ options:
       - A time that the clocks of O(timezone) show twice, or never, is read so that the interval is longer, with a
         warning.
       - Everything that is still there if left out. RV(coverage[].from) then says how far back that is, and
-        RV(coverage[].complete) says nothing about the time before.
+        RV(coverage[].complete) says of the time before only whether something shows that there was more.
     type: str
   until:
     description: End of the interval, written like O(since); now if left out.
@@ -311,7 +311,7 @@ coverage:
           message: the node cannot be reached by pve1 (595 No route to host)
 complete:
   description:
-    - Whether every node was seen whole. It does not depend on O(accept).
+    - Whether every node that was asked was seen whole. It does not depend on O(accept).
   returned: success
   type: bool
   sample: false

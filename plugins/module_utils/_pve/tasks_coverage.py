@@ -90,10 +90,11 @@ def _judge_beginning(entry: Coverage, ring: Ring, question: Question, proofs: Pr
             "empty", f"the task log of {entry.node} holds no finished task: a new node, or its log was removed"
         )
         return
-    late = _begins_too_late(oldest, entry.end, question, proofs)
+    turned = _turned(ring)
+    late = _begins_too_late(oldest, entry.end, question, proofs) or (turned and question.since is None)
     if late or question.since is None:
         entry.start = oldest
-    if late and _turned(ring):
+    if late and turned:
         entry.add_reason(
             "ring_turned",
             f"the task log of {entry.node} reaches back to {rfc3339(oldest)} only, older records are overwritten",

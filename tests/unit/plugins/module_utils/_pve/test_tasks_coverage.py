@@ -77,11 +77,13 @@ SEEN: list[tuple[list[dict[str, Any]], float | None, float | None, list[str], fl
     ([], WEEK, 600, ["empty"], None),
     ([], WEEK, UP, ["empty", "gap"], None),
     ([], EVER, None, ["empty"], None),
-    # everything that is still there, unless the node has run for longer
+    # everything that is still there, unless there was more
     (daily(3), EVER, None, [], NOW - 3 * DAY),
     (daily(3), EVER, 3 * DAY + 600, [], NOW - 3 * DAY),
     (daily(3), EVER, UP, ["begins_late", "gap"], NOW - 3 * DAY),
     (long_ring(8), EVER, UP, ["ring_turned"], NOW - 8 * DAY),
+    (long_ring(8), EVER, 600, ["ring_turned"], NOW - 8 * DAY),
+    (long_ring(8), EVER, None, ["ring_turned"], NOW - 8 * DAY),
     # a node that runs records a task each day; whether it did before its last start, nobody can say
     (HOLE, WEEK, UP, ["gap"], WEEK),
     (HOLE, WEEK, 3 * DAY, ["gap"], WEEK),
