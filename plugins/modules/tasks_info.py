@@ -42,7 +42,7 @@ options:
     default: []
   vmid:
     description:
-      - Return only tasks of this guest.
+      - Return only tasks of this guest, also those that name it as V(vm:100) or V(100@local).
       - A backup job over several guests is one task without a guest, so it is not found this way.
     type: int
   statuses:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ansible_collections.pve.audit.plugins.module_utils._classify.tasks import classify_task
 from ansible_collections.pve.audit.plugins.module_utils._evidence.source import (
     Context,
@@ -22,6 +24,8 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.task import task_
 from ansible_collections.pve.audit.plugins.module_utils._parse.upid import guest_of
 
 DATASET = "pve.task"
+# NUL bytes, or the first letters of a record that was cut off, may stand before a UPID.
+_BEGINS = re.compile(r"\x00*(?:UPID|UPI|UP|U)?UPID:", re.ASCII)
 
 
 def _parse(item: Item, context: Context) -> Event | list[Event]:
@@ -66,7 +70,7 @@ TASK = Source(
     what="records of the task API, lines of a node's task index or of its list of active tasks",
     line="task",
     datasets=(DATASET,),
-    looks_like=lambda line: line.lstrip("\0").startswith("UPID:"),
+    looks_like=lambda line: bool(_BEGINS.match(line)),
     record_keys=("upid",),
     parse=_parse,
     classify=_classify,

@@ -93,6 +93,11 @@ def test_a_line_is_taken_apart(line: str, want: list[tuple[str, str | None] | st
     assert len(index.corrupt) == sum(isinstance(item, str) for item in want)
 
 
+@pytest.mark.parametrize("head", ["", "U", "UPI", "UPID", NUL, f"{NUL}UP"])
+def test_the_source_is_known_by_what_is_left(head: str) -> None:
+    assert shown(read_events([head + END])[-1]) == ("carol@pve!ci", "OK")
+
+
 @pytest.mark.parametrize(
     ("fields", "want"),
     [
