@@ -200,7 +200,18 @@ def check_rules(rules: object, extra: object, hours: WorkingHours, people: Peopl
     """
     chosen = _rules_by_id(rules, "rules")
     chosen |= _rules_by_id([] if extra is None else extra, "extra_rules")
-    return [check_rule(rule, hours, people or People()) for rule in chosen.values() if not _is_disabled(rule)]
+    checked = [check_rule(rule, hours, people or People()) for rule in chosen.values() if not _is_disabled(rule)]
+    _check_links(checked)
+    return checked
+
+
+def _check_links(rules: list[DetectionRule]) -> None:
+    """Raises InputError for a rule whose `told_by` names one that does not come before it."""
+    late = {rule.id for rule in rules if rule.told_by}
+    for rule in rules:
+        for name in rule.told_by:
+            if name in late:
+                raise InputError(f"rule {rule.id}: told_by names {name!r}, which has told_by itself: name other rules")
 
 
 def _rules_by_id(rules: object, option: str) -> dict[str, Any]:

@@ -216,6 +216,7 @@ def test_extra_rules_add_replace_and_switch_off() -> None:
             "rule own: lower_when: by 'any' is unknown",
         ),
         ([{**OWN, "told_by": "other"}], None, "rule own: told_by must be a list of rule ids"),
+        ([{**OWN, "told_by": ["own"]}], None, "rule own: told_by names 'own', which has told_by itself"),
     ],
 )
 def test_bad_rules_are_one_clear_sentence(rules: Any, extra: Any, message: str) -> None:
