@@ -47,6 +47,7 @@ _UNSET_LOGINUID = 0xFFFFFFFF
 _INDENTED = (
     "the line begins with white space, as the rest of a long message does, so it is not taken for a line of its own"
 )
+_RAN_INTO = "another line ran into this one: neither is taken for what it seems to say"
 _HIDDEN = "the message is not text and was not shown: collect the journal with `journalctl --all -o json`"
 
 
@@ -74,6 +75,8 @@ def parse_journal_line(
     host = short_host(host) or node
     hidden = bool(_BLOB.fullmatch(message)) and is_audit_program(ident)
     facts = None if hidden else read_message(ident, message)
+    if facts is None and not hidden and "]: " in message and _holds_line(message):
+        return corrupt_event(PVE_AUTH, host, text, _RAN_INTO, ids)
     if facts is None and not hidden and not clock.changes:
         return None
     try:
@@ -110,8 +113,12 @@ def _line_time(match: re.Match[str], host: str, reference: float | None, clock: 
 
 def _looks_indented(text: str) -> bool:
     """Whether a line would be evidence without the white space before it, which somebody's text can begin with too."""
-    line = text.lstrip()
-    match = _ISO.fullmatch(line) or _TRADITIONAL.fullmatch(line) if len(line) < len(text) else None
+    return len(text) > len(text.lstrip()) and _holds_line(text)
+
+
+def _holds_line(text: str) -> bool:
+    """Whether a line that is evidence stands somewhere in `text`: one that ran into another, or somebody's words."""
+    match = _ISO.search(text) or _TRADITIONAL.search(text)
     return match is not None and read_message(match.groups()[-3], match.groups()[-1]) is not None
 
 

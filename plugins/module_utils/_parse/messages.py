@@ -113,7 +113,7 @@ def _read_once(ident: str, message: str) -> Facts | None:
         facts = _read_signed(ident, message)
     if facts is None and message.startswith("pam_unix("):
         facts = _read_pam(message)
-    if facts is not None and facts.outcome == "success" and facts.user and _TIME.search(facts.user):
+    if facts is not None and facts.outcome != "failure" and facts.user and _TIME.search(facts.user):
         facts.user, facts.ip, facts.outcome = None, None, "unknown"
         facts.error = "the name of the user holds a time: another line may have run into this one"
     return facts
