@@ -142,10 +142,10 @@ def _may_be(command: Command, event: Event, vmid: int | None) -> bool:
         return False
     if vmid is not None and not any(str(vmid) in word.split("/") for word in command.words):
         return False
-    return all(
-        (mine := get_field(command.event, name)) is None or (its := get_field(event, name)) is None or mine == its
-        for name in ("pve.loginuid", "pve.audit_session")
-    )
+    pairs = [(get_field(command.event, name), get_field(event, name)) for name in ("pve.loginuid", "pve.audit_session")]
+    records = get_field(command.event, "pve.cursor") is not None and get_field(event, "pve.cursor") is not None
+    # A record without a login uid is one of a process that has none; a line of text says nothing of it.
+    return all(mine == its or (not records and None in (mine, its)) for mine, its in pairs)
 
 
 def _candidate(user: str | None, ip: str | None, channel: str) -> Candidate:
