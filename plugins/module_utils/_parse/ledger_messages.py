@@ -19,6 +19,7 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.facts import (
     ACTION_LOST,
     ACTION_STARTED,
     ACTION_STOPPED,
+    LINUX_LOG,
     Facts,
 )
 
@@ -97,7 +98,7 @@ def read_ledger(message: str) -> Facts | None:
         action, outcome, error = _NOTES[event]
         why = line.get("why")
         return Facts(
-            CONFIG, action, outcome, error=f"{error}: {why}" if error and isinstance(why, str) else error or None
+            LINUX_LOG, action, outcome, error=f"{error}: {why}" if error and isinstance(why, str) else error or None
         )
     if event not in _CHANGES or not isinstance(line.get("path"), str):
         return None

@@ -14,6 +14,7 @@ from typing import cast
 
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.addresses import learn, pair_twins
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.calls import join_calls, judge_call, judge_tasks
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.changes import join_changes
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.commands import judge_commands, judge_ssh
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.doubles import part_doubles
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.groups import Group, gather
@@ -47,13 +48,14 @@ def find_groups(events: list[Event], nodes: NodeAddresses | None = None) -> list
     groups = tasks + [_call(line) for line in left]
     judge_children(groups)
     told = join_messages(found.others, groups)
-    others = [event for event in found.others if id(event) not in told]
+    changed, made = join_changes(found.others, groups, [*found.lines, *found.reads, *found.tickets], sessions)
+    others = [event for event in found.others if id(event) not in told | changed]
     refused = [line for line in (*left, *found.reads) if line.user is None and line.status == 401]
     logins = join_logins(others, found.tickets, refused, trails, known)
     alone = _alone(others, logins)
     judge_ssh(alone, known)
     judge_commands(alone, sessions, known)
-    groups = _merged(groups, logins) + alone
+    groups = _merged(groups, logins) + alone + made
     _add_doubles(groups, doubles)
     return groups
 
