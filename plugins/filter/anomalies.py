@@ -199,6 +199,14 @@ EXAMPLES = r"""
           gte: 2
       - id: failed-task-burst
         enabled: false
+
+- name: Logins of administrators at night, and from addresses that are not theirs
+  ansible.builtin.set_fact:
+    findings: >-
+      {{ (tasks + access_lines + journal_lines) | pve.audit.events
+         | pve.audit.anomalies(administrators=['root@pam', 'lena@pve'], timezone='Europe/Berlin',
+                               known_addresses={'lena@pve': ['192.0.2.7'], '*': ['198.51.100.0/24']},
+                               nodes={'pve1': ['192.0.2.11'], 'pve2': ['192.0.2.12']}) }}
 """
 
 RETURN = r"""
