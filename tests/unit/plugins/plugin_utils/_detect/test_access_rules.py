@@ -170,6 +170,18 @@ CASES: list[tuple[str, list[str], Expected]] = [
     ("a logger stopped", [journal(NOON, "Stopped rsyslog.service - System Logging Service.", "systemd")],
      [("logger-stopped", "MEDIUM", {"host.name": "pve1"})]),
     ("a logger started", [journal(NOON, "Started rsyslog.service - System Logging Service.", "systemd")], []),
+    *[(f"sudo {command}", [sudo(f"/usr/sbin/{command}")], [(rule, "HIGH", {"user.account": "alice@pam"})])
+      for rule, command in (
+          ("rights-changed", "pveum acl modify / --users mallory@pve --roles Administrator"),
+          ("rights-changed", "pvesh create /access/users --userid mallory@pve"),
+          ("new-token", "pveum user token add root@pam x1 --privsep 0"),
+          ("new-token", "pvesh create /access/users/root@pam/token/x1"),
+          ("second-factor-removed", "pveum user tfa delete bob@pve"),
+          ("backup-weakened", "pvesh set /cluster/backup/nightly --enabled 0"),
+          ("firewall-weakened", "pvesh set /cluster/firewall/options --enable 0"),
+          ("firewall-weakened", "pve-firewall stop"))],
+    *[(f"sudo {command}", [sudo(f"/usr/sbin/{command}")], [])
+      for command in ("pveum user list", "pveum acl list", "pvesh get /access/users", "pve-firewall status")],
     ("rights given at night", [call(NIGHT, "PUT", "/api2/extjs/access/acl", ALICE)],
      [("action-outside-hours", "HIGH", A), ("rights-changed", "HIGH", A)]),
 ]  # fmt: skip
