@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -99,11 +100,11 @@ def _findings(
     if light:
         heavy = find_windows([event for event in kept if not light.holds(event)], rule.window)
         grave = {id(event) for window in heavy for event in window.events}
+    owners = _owners(earlier)
     for window in windows:
-        related = _related(window, earlier)
         full = grave is None or any(id(event) in grave for event in window.events)
-        if full or not _is_told(window, related):
-            yield _Told(_finding(rule, window, full, light.young, related), window, full)
+        if full or any(id(event) not in owners for event in window.events):
+            yield _Told(_finding(rule, window, full, light.young, owners), window, full)
 
 
 def _light(rule: DetectionRule, kept: list[Event], creations: Creations | None, earlier: list[_Told]) -> _Light:
@@ -114,18 +115,19 @@ def _light(rule: DetectionRule, kept: list[Event], creations: Creations | None, 
     return _Light(young, frozenset(id(event) for one in earlier if one.full for event in one.window.events))
 
 
-def _related(window: Window, earlier: list[_Told]) -> list[_Told]:
-    """The findings of other rules that share an event with the window."""
-    inside = {id(event) for event in window.events}
-    return [one for one in earlier if any(id(event) in inside for event in one.window.events)]
+def _owners(earlier: list[_Told]) -> dict[int, list[str]]:
+    """By `id()` of an event the ids of the findings that told it."""
+    owners: dict[int, list[str]] = {}
+    for one in earlier:
+        for event in one.window.events:
+            owners.setdefault(id(event), []).append(one.finding.id)
+    return owners
 
 
-def _is_told(window: Window, related: list[_Told]) -> bool:
-    told = {id(event) for one in related for event in one.window.events}
-    return all(id(event) in told for event in window.events)
-
-
-def _finding(rule: DetectionRule, window: Window, full: bool, young: frozenset[int], related: list[_Told]) -> Finding:
+def _finding(
+    rule: DetectionRule, window: Window, full: bool, young: frozenset[int], owners: dict[int, list[str]]
+) -> Finding:
+    told = [owners[id(event)] for event in window.events if id(event) in owners]
     nodes = sorted({str(event["host"]["name"]) for event in window.events if event.get("host", {}).get("name")})
     actors = sorted({str(user) for event in window.events if (user := get_field(event, "user.id")) is not None})
     guests = {get_field(event, "pve.vmid") for event in window.events if id(event) in young}
@@ -135,7 +137,7 @@ def _finding(rule: DetectionRule, window: Window, full: bool, young: frozenset[i
         title=rule.title,
         severity=rule.severity if full else _lowered(rule),
         type=rule.window.type,
-        sentence=" ".join([_sentence(rule, window, nodes), *_remarks(rule, window, len(guests), related)]),
+        sentence=" ".join([_sentence(rule, window, nodes), *_remarks(rule, window, len(guests), len(told))]),
         start=window.start,
         end=window.end,
         count=window.count,
@@ -147,7 +149,7 @@ def _finding(rule: DetectionRule, window: Window, full: bool, young: frozenset[i
         actors=actors,
         young=len(guests),
         unknown=_unknown(window),
-        related=sorted(one.finding.id for one in related),
+        related=sorted(set(chain.from_iterable(told))),
         remedy=rule.remedy,
     )
 
@@ -174,8 +176,8 @@ def _by(window: Window) -> str:
     if any(name.startswith("user.") for name in window.group):
         return ""
     accounts = [get_field(event, "user.account") for event in window.events]
-    names = [str(account) for account in accounts if account is not None]
-    counted = [f"{name} ({names.count(name)})" for name in dict.fromkeys(names)]
+    numbers = Counter(str(account) for account in accounts if account is not None)
+    counted = [f"{name} ({number})" for name, number in numbers.items()]
     return f" by {_listed(counted)}" if counted else ""
 
 
@@ -190,14 +192,12 @@ def _unknown(window: Window) -> int:
     return sum(event["event"].get("outcome") == "unknown" for event in window.events)
 
 
-def _remarks(rule: DetectionRule, window: Window, young: int, related: list[_Told]) -> Iterator[str]:
+def _remarks(rule: DetectionRule, window: Window, young: int, told: int) -> Iterator[str]:
     """Sentences on what makes the finding weigh less, and on what is not known of it."""
     if young and rule.lower is not None:
         before = human_duration(rule.lower.made_within)
         yield f"{young} of the guests had been made by the same account at most {before} before."
-    if related:
-        told = {id(event) for one in related for event in one.window.events}
-        shared = sum(id(event) in told for event in window.events)
-        yield f"{shared} of the {window.total} events are told by other findings too."
+    if told:
+        yield f"{told} of the {window.total} events are told by other findings too."
     if unknown := _unknown(window):
         yield f"Of {unknown} nobody can say from the logs whether it worked."
