@@ -23,6 +23,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.names import owne
 from ansible_collections.pve.audit.plugins.module_utils._parse.facts import LINUX_LOG
 
 _FILES = {"pve.task": "tasks/index", "pve.access": "access.log", "pve.auth": "journal", "linux.auth": "journal"}
+_FILES |= {"pve.config": "journal"}
 _KEPT = ("upid", "object", "object_type", "vmid", "severity")
 
 
@@ -38,8 +39,13 @@ def join_acts(
     unique = unique_events(events)
     require_joinable(unique)
     groups = find_groups(unique, nodes)
-    acts = [_act(group, people or {}) for group in groups if group.lead["event"].get("dataset") != LINUX_LOG]
+    acts = [_act(group, people or {}) for group in groups if not _is_note(group.lead)]
     return sorted(acts, key=lambda act: (act["@timestamp"] or "", str(act["event"]["id"])))
+
+
+def _is_note(event: Event) -> bool:
+    """True for what a logger or the ledger says of itself."""
+    return event["event"].get("dataset") == LINUX_LOG or event["event"].get("action", "").startswith("logging.")
 
 
 def _act(group: Group, people: Mapping[str, str]) -> Act:

@@ -12,6 +12,10 @@ from ansible_collections.pve.audit.plugins.module_utils._model.event import Even
 
 # Part -> field -> type; a field may be absent, and others may be there.
 _TEXT = "action dataset id kind original outcome end"
+_TEXTS = """
+    upid cursor token object status method change service session severity key_fingerprint file writer_node
+"""
+_NUMBERS = "vmid loginuid audit_session leader uid mtime version"
 _FIELDS: dict[str, dict[str, type]] = {
     "event": dict.fromkeys(_TEXT.split(), str),
     "user": {"id": str},
@@ -20,12 +24,7 @@ _FIELDS: dict[str, dict[str, type]] = {
     "http": {"request": dict, "response": dict},
     "url": {"path": str, "query": str},
     "process": {"name": str, "command_line": str, "executable": str, "pid": int},
-    "pve": {
-        **dict.fromkeys(
-            "upid cursor token object status method change service session severity key_fingerprint".split(), str
-        ),
-        **dict.fromkeys("vmid loginuid audit_session leader uid".split(), int),
-    },
+    "pve": {**dict.fromkeys(_TEXTS.split(), str), **dict.fromkeys(_NUMBERS.split(), int)},
 }
 _CALL: dict[str, dict[str, type]] = {"request": {"method": str}, "response": {"status_code": int, "body": dict}}
 
