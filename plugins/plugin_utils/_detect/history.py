@@ -18,6 +18,7 @@ from ansible_collections.pve.audit.plugins.plugin_utils._detect.match import ACC
 # of an hour with the call of a login [pve-manager, Workspace.js].
 TICKET_LIFETIME = 2 * 3600
 LOGINS = frozenset({"access.authenticate", "access.login", "access.login_or_renewal"})
+MAYBE_RENEWAL = "access.login_or_renewal"
 EVERYBODY = "*"
 
 _account_of = field_getter(ACCOUNT)
@@ -36,21 +37,24 @@ def without_renewals(kept: list[Event], events: Sequence[Event]) -> list[Event]:
     """Leave out of `kept` the successful logins that may only have renewed a ticket; `events` are all there are.
 
     Such a login has one of the same account and address at most two hours before it, or its browser had a ticket
-    already (`pve.login`, as the acts say), and since then no login failed there.
+    already (`pve.login`, as the acts say), and since then no login failed there. Where the address is not known, it may
+    be any: then a login that failed is only a reason to call the next one a login when no other came before it.
     """
     renewals = set()
     last: dict[tuple[object, object], float] = {}
     failed: set[tuple[object, object]] = set()
     for time, event in in_time(event for event in events if event["event"].get("action") in LOGINS):
-        pair, known = (_account_of(event), _address_of(event)), _login_of(event)
+        account, address, known = _account_of(event), _address_of(event), _login_of(event)
+        pair, anywhere = (account, address), (account, None)
         if event["event"].get("outcome") == "failure":
-            failed.add(pair)
+            failed |= {pair, anywhere}
             continue
         recent = time - last.get(pair, float("-inf")) <= TICKET_LIFETIME
-        if pair not in failed and (known == "access.login_or_renewal" or (known is None and recent)):
+        had_ticket = known == MAYBE_RENEWAL or (known is None and recent)
+        if (had_ticket and pair not in failed) or (recent and address is None):
             renewals.add(id(event))
-        last[pair] = time
-        failed.discard(pair)
+        last[pair] = last[anywhere] = time
+        failed -= {pair, anywhere}
     return [event for event in kept if id(event) not in renewals]
 
 

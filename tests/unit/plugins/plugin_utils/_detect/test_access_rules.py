@@ -59,6 +59,11 @@ def renewals(count: int, user: str = ALICE, ip: str = HOME, at: int = NOON) -> l
     return lines
 
 
+def journal_alone(lines: list[str]) -> list[str]:
+    """What the journal has of it."""
+    return [line for line in lines if "pvedaemon" in line]
+
+
 def refused(count: int, user: str = ALICE) -> list[str]:
     """Changes that are refused, each another one."""
     path = "/api2/json/access/users/u"
@@ -116,6 +121,11 @@ CASES: list[tuple[str, list[str], Expected]] = [
      [*renewals(8, at=NOON - HOUR), *failed(9, ip=AWAY, at=NOON + 20), *login(ip=AWAY, at=NOON + 120)],
      [("login-after-failures", "CRITICAL", A), BRUTE, ("logins-from-two-addresses", "MEDIUM", A),
       ("login-from-new-address", "MEDIUM", {**A, "source.ip": AWAY})]),
+    ("the journal alone shows a login after five failures", journal_alone([*failed(5), *login(at=NOON + 60)]),
+     [("login-after-failures", "CRITICAL", A), BRUTE]),
+    ("the journal alone cannot tell a renewal from a login",
+     journal_alone([*renewals(8, at=NOON - HOUR), *failed(9, ip=AWAY, at=NOON + 20, every=60)]), [BRUTE]),
+    ("the journal alone begins with a renewal at night", journal_alone(renewals(3, "root@pam", at=NIGHT)), []),
     ("somebody at the same desk guesses right", [*login(at=NOON - HOUR), *failed(5), *login(at=NOON + 60)],
      [("login-after-failures", "CRITICAL", A), BRUTE]),
     ("root at night", login("root@pam", at=NIGHT),
