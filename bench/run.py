@@ -14,12 +14,14 @@ from pathlib import Path
 from bench.api import api_section
 from bench.converge import converge_section
 from bench.kept import kept_section
+from bench.ledger import ledger_section
 from bench.measure import BenchError
 from bench.parse import parse_section
 from bench.report import as_text, machine, write
 from bench.windows import windows_section
 from tools.paths import BUILD, ROOT
 
+SECTIONS = (api_section, windows_section, parse_section, kept_section, ledger_section, converge_section)
 RESULTS = BUILD / "bench" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 
@@ -38,7 +40,14 @@ def main(arguments: list[str]) -> int:
             fcntl.flock(lock, fcntl.LOCK_EX)  # two at a time would measure each other
             folder = Path(name)
             sections = []
-            for section in (api_section, windows_section, parse_section, kept_section, converge_section):
+            for section in (
+                api_section,
+                windows_section,
+                parse_section,
+                kept_section,
+                ledger_section,
+                converge_section,
+            ):
                 print(f"Measuring {section.__name__.removesuffix('_section')} ...", flush=True)
                 sections.append(section(folder, rounds))
     except BenchError as error:

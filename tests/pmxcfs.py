@@ -43,6 +43,19 @@ class Pmxcfs:
         if held is not None:
             self.remove_inode(held)
 
+    def fill(self, folder: str, names: list[str], data: bytes) -> None:
+        """Many files at once, as if each had been written long ago."""
+        parent = self.make_directory(folder)
+        with self._base:
+            self._base.execute("BEGIN IMMEDIATE")
+            first = self._version() + 1
+            rows = [
+                (first + 3 * number, parent, first + 3 * number + 2, self.writer, self._time(), FILE, name, data)
+                for number, name in enumerate(names)
+            ]
+            self._base.executemany("INSERT INTO tree VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            self._base.execute("UPDATE tree SET version = ? WHERE inode = 0", (first + 3 * len(names),))
+
     def append(self, path: str, data: bytes) -> None:
         """As a shell's `>>` does it: the inode stays."""
         inode = self._find(path)

@@ -165,7 +165,7 @@ _USER_LINES = {"user": _user, "token": _token, "group": _group, "role": _role, "
 
 def read_sections(text: str) -> Items:
     """`type: id` or `id` with indented `key value` below it: storage.cfg, domains.cfg, jobs.cfg, HA, SDN, mappings."""
-    items: Items = {}
+    items = _Collected()
     place = ""
     for line in text.split("\n"):
         if line.strip() and line[0] not in " \t#":
@@ -174,13 +174,13 @@ def read_sections(text: str) -> Items:
             items[place] = ""
         elif line.strip():
             key, _blank, value = line.strip().partition(" ")
-            _add(items, f"{place} {key}".lstrip(), value.strip())
+            items.add(f"{place} {key}".lstrip(), value.strip())
     return items
 
 
 def read_pairs(text: str) -> Items:
     """`key: value`, sections in brackets (snapshots of a guest), and `#` lines that are a description."""
-    items: Items = {}
+    items = _Collected()
     place, notes = "", []
     for line in text.split("\n"):
         if line.startswith("[") and line.rstrip().endswith("]"):
@@ -189,9 +189,9 @@ def read_pairs(text: str) -> Items:
         elif line.startswith("#"):
             notes.append(line[1:])
         elif (match := _PAIR.fullmatch(line.strip())) is not None:
-            _add(items, place + match[1], match[2])
+            items.add(place + match[1], match[2])
         elif line.strip():
-            _add(items, place + line.strip(), "")
+            items.add(place + line.strip(), "")
     if notes:
         items["description"] = "\n".join(notes)
     return items
@@ -199,7 +199,7 @@ def read_pairs(text: str) -> Items:
 
 def read_firewall(text: str) -> Items:
     """Options by name; rules, aliases and members of sets are lines, in the section that they are of."""
-    items: Items = {}
+    items = _Collected()
     place = ""
     for line in text.split("\n"):
         words = line.strip()
@@ -209,17 +209,21 @@ def read_firewall(text: str) -> Items:
         elif words and place.upper() == "[OPTIONS]" and (match := _PAIR.fullmatch(words)) is not None:
             items[f"{place} {match[1]}"] = match[2]
         elif words:
-            _add(items, f"{place} {words}", "")
+            items.add(f"{place} {words}", "")
     return items
 
 
-def _add(items: Items, key: str, value: str) -> None:
-    """Keys may come again: the second one is told as such."""
-    number = 2
-    name = key
-    while name in items:
-        name, number = f"{key} ({number})", number + 1
-    items[name] = value
+class _Collected(dict[str, str]):
+    """Items in which a key may come again: the second one is told as such."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._times: dict[str, int] = {}
+
+    def add(self, key: str, value: str) -> None:
+        """Keep all of them, in time that grows with their number only."""
+        times = self._times[key] = self._times.get(key, 0) + 1
+        self[key if times == 1 else f"{key} ({times})"] = value
 
 
 _READERS: tuple[tuple[re.Pattern[str], Callable[[str], Items]], ...] = (
