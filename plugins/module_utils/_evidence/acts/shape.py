@@ -31,7 +31,7 @@ _CALL: dict[str, dict[str, type]] = {"request": {"method": str}, "response": {"s
 
 def mistake(event: Event) -> str | None:
     """The first field that is not what it must be; None when the event can be joined."""
-    if type(event.get("@timestamp", "")) is not str:
+    if not isinstance(event.get("@timestamp", ""), str):
         return "@timestamp"
     return _mistake(event, _FIELDS, "") or _mistake(event.get("http", {}), _CALL, "http.")
 
@@ -43,11 +43,12 @@ def _mistake(whole: object, table: dict[str, dict[str, type]], before: str) -> s
         if name not in whole:
             continue
         part = whole[name]
-        if type(part) is not dict:
+        if not isinstance(part, dict):
             return f"{before}{name}"
         for field, value in part.items():
             wanted = fields.get(field)
-            if wanted is not None and type(value) is not wanted:
+            # Ansible has kinds of its own of texts, numbers and maps. A truth value is a number for Python alone.
+            if wanted is not None and (not isinstance(value, wanted) or value is True or value is False):
                 return f"{before}{name}.{field}"
     return None
 
