@@ -26,6 +26,13 @@ ROOMS: dict[str, set[str]] = {
     "module_utils/_parse": {"module_utils/_model"},
     "module_utils/_classify": {"module_utils/_model"},
     "module_utils/_evidence": {"module_utils/_model", "module_utils/_parse", "module_utils/_classify"},
+    "module_utils/_places": {
+        "module_utils/_model",
+        "module_utils/_parse",
+        "module_utils/_classify",
+        "module_utils/_evidence",
+        "module_utils/_pve",
+    },
     "module_utils/_query": {"module_utils/_model"},
     "module_utils/_identity": {"module_utils/_model"},
     "module_utils/_pve": {
@@ -35,7 +42,13 @@ ROOMS: dict[str, set[str]] = {
         "module_utils/_identity",
     },
     "module_utils/_node": {"module_utils/_model", "module_utils/_parse"},
-    "module_utils/_module": {"module_utils/_model", "module_utils/_pve"},
+    "module_utils/_module": {
+        "module_utils/_model",
+        "module_utils/_query",
+        "module_utils/_evidence",
+        "module_utils/_places",
+        "module_utils/_pve",
+    },
     "plugin_utils/_detect": {"module_utils/_model", "module_utils/_evidence"},
     "plugin_utils/_report": {"module_utils/_model", "module_utils/_classify", "module_utils/_evidence"},
     "plugin_utils/_controls": {"module_utils/_model", "plugin_utils/_render"},
@@ -46,7 +59,7 @@ ROOMS: dict[str, set[str]] = {
 
 # Package -> the other packages of its room that it may import; "." are the files of the room itself.
 PACKAGES: dict[str, dict[str, set[str]]] = {
-    "module_utils/_evidence": {".": set(), "acts": {"."}},
+    "module_utils/_evidence": {".": set(), "acts": {"."}, "question": {".", "acts"}},
     "module_utils/_identity": {".": set(), "rules": {"."}, "plan": {"."}, "guard": {"."}},
     "module_utils/_node": {
         ".": set(),
@@ -76,7 +89,11 @@ PARTS: dict[str, set[str]] = {
 }
 
 # Same input, same output: nothing here can read a clock, a file, the network or the environment.
-PURE_ROOMS = {room for room in ROOMS if room not in {"module_utils/_pve", "module_utils/_node", "module_utils/_module"}}
+PURE_ROOMS = {
+    room
+    for room in ROOMS
+    if room not in {"module_utils/_pve", "module_utils/_node", "module_utils/_module", "module_utils/_places"}
+}
 PURE_MODULES = """
     __future__ abc base64 binascii bisect calendar codecs collections contextlib copy csv dataclasses datetime decimal
     difflib enum fractions functools graphlib hashlib heapq hmac html io ipaddress itertools json keyword math numbers

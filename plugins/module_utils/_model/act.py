@@ -10,7 +10,7 @@ are all who could have, `confidence` how sure their list is, `witnesses` the lin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 CERTAIN, LIKELY, AMBIGUOUS, UNKNOWN = "certain", "likely", "ambiguous", "unknown"
 CONFIDENCES = (CERTAIN, LIKELY, AMBIGUOUS, UNKNOWN)
@@ -31,16 +31,17 @@ class Candidate(TypedDict):
 
 
 class Witness(TypedDict):
-    """A line that supports the act: its place is a cursor, a UPID or the id of its event.
+    """A line that supports the act: its place is a cursor, a UPID, a line number or the id of its event.
 
-    `strength` is `strong` where the line names the act itself (UPID, login uid), `weak` where second, address, user
-    and path agree.
+    `line` is its text without secrets, where one was asked for. `strength` is `strong` where the line names the act
+    itself (UPID, login uid), `weak` where second, address, user and path agree.
     """
 
     node: str
     file: str
     place: str
     strength: str
+    line: NotRequired[str]
 
 
 class Attribution(TypedDict):

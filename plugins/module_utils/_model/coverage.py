@@ -28,6 +28,9 @@ REASON_CODES = (
     "corrupt_records",
     "unknown_node",
     "node_list_incomplete",
+    "no_file",
+    "unreadable",
+    "ends_early",
 )
 UNEXPLAINED = {"code": "unexplained", "message": "the source says that it is incomplete, but not why"}
 _REMEDY = "take `coverage` of the module that collected"

@@ -9,9 +9,10 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import ApiError, AuditError, InputError
+from ansible_collections.pve.audit.plugins.module_utils._module.api_options import api_spec as api_spec
 from ansible_collections.pve.audit.plugins.module_utils._pve import session, transport
 from ansible_collections.pve.audit.plugins.module_utils._pve.change import Change
 from ansible_collections.pve.audit.plugins.module_utils._pve.credentials import Credentials
@@ -20,23 +21,6 @@ Result = dict[str, Any]
 Answer = TypeVar("Answer")
 
 STATE: dict[str, Any] = {"type": "str", "choices": ["present", "absent"], "default": "present"}
-
-
-def api_spec() -> dict[str, Any]:
-    """The connection options, named as in community.proxmox, with the same environment fallbacks."""
-    return {
-        "api_host": {"type": "str", "required": True, "fallback": (env_fallback, ["PROXMOX_HOST"])},
-        "api_port": {"type": "int", "default": 8006, "fallback": (env_fallback, ["PROXMOX_PORT"])},
-        "api_user": {"type": "str", "required": True, "fallback": (env_fallback, ["PROXMOX_USER"])},
-        "api_password": {"type": "str", "no_log": True, "fallback": (env_fallback, ["PROXMOX_PASSWORD"])},
-        "api_token_id": {"type": "str", "no_log": False, "fallback": (env_fallback, ["PROXMOX_TOKEN_ID"])},
-        "api_token_secret": {"type": "str", "no_log": True, "fallback": (env_fallback, ["PROXMOX_TOKEN_SECRET"])},
-        "validate_certs": {"type": "bool", "default": True, "fallback": (env_fallback, ["PROXMOX_VALIDATE_CERTS"])},
-        "ca_path": {"type": "path", "fallback": (env_fallback, ["PROXMOX_CA_PATH"])},
-        "request_timeout": {"type": "int", "default": 15},
-        "total_timeout": {"type": "int", "default": 300},
-        "concurrency": {"type": "int", "default": 8},
-    }
 
 
 def check_limits(params: dict[str, Any]) -> None:

@@ -1,0 +1,213 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A copy and an archive of the recordings, against the truth of every action, and copies that somebody changed."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.pve.audit.plugins.module_utils._evidence.found import Found
+from ansible_collections.pve.audit.plugins.module_utils._evidence.question.answer import answer
+from ansible_collections.pve.audit.plugins.module_utils._evidence.question.question import Question
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._places import copy
+from ansible_collections.pve.audit.plugins.module_utils._places.archive import read_archive
+from ansible_collections.pve.audit.plugins.module_utils._places.copy import read_copy
+from ansible_collections.pve.audit.plugins.module_utils._places.reading import Interval
+from pve_audit.wire import Message, encode
+from tools.attribution import NAMES, NODES, RECORDINGS, score, truth
+
+NOW = 1_795_500_000.0
+ALL = Question()
+
+
+def read(path: Path) -> Found:
+    return read_copy(str(path), Interval(), UTC, now=NOW)
+
+
+def said(name: str, found: Found, nodes: Any = None) -> Counter[str]:
+    """How often each thing was said about the actions of a recording."""
+    acts = answer(found, ALL, nodes)["acts"]
+    return Counter(one.says for _row, one in score(truth(name), found.events, acts))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_copy_tells_the_truth_and_reads_alone_do_not_change_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = RECORDINGS / name / "nodes"
+    whole = said(name, read(path), NODES)
+    assert not {"wrong certain", "wrong likely", "no act"} & set(whole)
+    monkeypatch.setattr(copy, "_THIN", 0)
+    thin = read(path)
+    assert len(thin.events) < len(read_all(path, monkeypatch).events)
+    assert said(name, thin, NODES) == whole
+    assert "wrong certain" not in said(name, thin)
+
+
+def read_all(path: Path, monkeypatch: pytest.MonkeyPatch) -> Found:
+    monkeypatch.setattr(copy, "_THIN", 1 << 30)
+    return read(path)
+
+
+def archive_of(nodes: Path, folder: Path) -> Path:
+    """The archive that a collector has of these nodes."""
+    for node in sorted(nodes.iterdir()):
+        for source, file in (("access.log", "access.log"), ("tasks", "tasks/index")):
+            lines = (node / file).read_text().splitlines()
+            params = {"file": f"/var/log/{'pveproxy/access.log' if source == 'access.log' else 'pve/tasks/index'}"}
+            write(folder / node.name / source, [(line, params | {"offset": str(at)}) for at, line in enumerate(lines)])
+    return folder
+
+
+def write(folder: Path, lines: list[tuple[str, dict[str, str]]]) -> None:
+    node, source = folder.parent.name, folder.name
+    rows = [
+        encode(Message(node, source, text, 1_795_456_000_000_000, "pve", params=params), 8000)[0]
+        for text, params in lines
+    ]
+    folder.mkdir(parents=True)
+    with gzip.open(folder / "2026-11-23.log.gz", "wb") as stream:
+        stream.write(b"\n".join(rows) + b"\n")
+
+
+def test_an_archive_gives_the_acts_of_the_copy(tmp_path: Path) -> None:
+    nodes = RECORDINGS / "silent-changes" / "nodes"
+    bare = tmp_path / "bare"
+    shutil.copytree(nodes, bare, ignore=shutil.ignore_patterns("journal*", "syslog*", "auth.log*"))
+    archive = archive_of(nodes, tmp_path / "archive")
+    found = read_archive(str(archive), Interval(), UTC, now=NOW)
+    assert said("silent-changes", found, NODES) == said("silent-changes", read(bare), NODES)
+    rows = {(row.node, row.source): row for row in found.coverage}
+    assert rows["pve1", "pve.access"].complete
+    assert [reason["code"] for reason in rows["pve1", "pve.auth"].reasons] == ["no_file"]
+
+
+@pytest.fixture
+def revenge(tmp_path: Path) -> Path:
+    """A copy of a recording that may be changed."""
+    shutil.copytree(RECORDINGS / "revenge" / "nodes", tmp_path / "nodes")
+    return tmp_path / "nodes"
+
+
+def test_a_question_gives_its_acts_with_their_lines(revenge: Path) -> None:
+    result = answer(read(revenge), Question(vmid=510, actions=("guest.destroy",)))
+    (act,) = result["acts"]
+    assert (act["user"]["id"], act["source"]["ip"]) == ("dario@pve", "10.99.77.27")
+    lines = {(one["file"], one["place"]): one["line"] for one in act["attribution"]["witnesses"]}
+    assert any(file == "pve2/access.log" and "DELETE" in line for (file, _place), line in lines.items())
+    for (file, place), line in lines.items():
+        if file.endswith("access.log"):
+            text = (revenge / file).read_text().splitlines()
+            assert text[int(place.removeprefix("line ")) - 1] == line
+    assert result["agreements"][0]["sources"] == ["journal (start)", "tasks/index"]
+    assert {row["source"] for row in result["not_looked_at"]} == {"pve.config"}
+
+
+UPID = "UPID:pve1:000005E3:0007C336:6B047AC4:qmdestroy:510:dario@pve:"
+
+
+def without(file: str, words: str) -> Callable[[Path], None]:
+    """Take the lines with these words out of a file."""
+
+    def change(nodes: Path) -> None:
+        for path in nodes.glob(file):
+            packed = path.name.endswith(".gz")
+            text = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
+            left = b"".join(line for line in text.splitlines(keepends=True) if words.encode() not in line)
+            assert left != text
+            path.write_bytes(gzip.compress(left) if packed else left)
+
+    return change
+
+
+def with_text(nodes: Path) -> None:
+    """One task has its text, which is the oldest; all later ones have none."""
+    first = (nodes / "pve1/tasks/index").read_text().splitlines()[0].split(" ")[0]
+    (nodes / "pve1/tasks/A").mkdir()
+    (nodes / "pve1/tasks/A" / first).touch()
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "node"),
+    [
+        (without("pve1/tasks/index", UPID), "task_removed", "pve1"),
+        (without("pve1/journal.json.gz", f"starting task {UPID}"), "start_not_logged", "pve1"),
+        (without("*/access.log", "/qemu/510"), "call_missing", "pve1"),
+        (with_text, "text_missing", "pve1"),
+    ],
+    ids=["index", "journal", "access.log", "text"],
+)
+def test_what_one_source_lacks_is_a_gap(revenge: Path, change: Callable[[Path], None], code: str, node: str) -> None:
+    before = {gap["code"] for gap in answer(read(revenge), ALL)["gaps"]}
+    assert before == {"logging.messages.lost"}
+    change(revenge)
+    result = answer(read(revenge), ALL)
+    (gap,) = [gap for gap in result["gaps"] if gap["code"] == code]
+    assert gap["node"] == node
+    assert UPID in gap["upids"] or code == "text_missing"
+    if code == "task_removed":
+        assert node not in {row["node"] for row in result["agreements"]}
+
+
+def bomb(path: Path) -> None:
+    path.write_bytes(gzip.compress(b"x" * (66 << 20)))
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(gzip.compress(os.urandom(4096).hex().encode())[:-2000])
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (os.mkfifo, "is a pipe"),
+        (lambda path: path.symlink_to("/etc/passwd"), "is a link"),
+        (lambda path: path.mkdir(), None),
+        (bomb, "unpacks to more than"),
+        (cut, "is damaged behind line"),
+    ],
+    ids=["pipe", "link", "folder", "bomb", "cut"],
+)
+def test_a_hostile_file_is_told_and_the_others_are_read(
+    revenge: Path, make: Callable[[Path], None], why: str | None
+) -> None:
+    make(revenge / "pve1" / "access.log.1")
+    (row,) = [row for row in read(revenge).coverage if (row.node, row.source) == ("pve1", "pve.access")]
+    assert row.records >= 200
+    told = [reason["message"] for reason in row.reasons if reason["code"] == "unreadable"]
+    assert len(told) == bool(why)
+    assert all(why is not None and why in message for message in told)
+
+
+def test_a_link_to_a_folder_is_no_node(revenge: Path) -> None:
+    (revenge / "pve9").symlink_to(revenge / "pve1")
+    assert {row.node for row in read(revenge).coverage} == {"pve1", "pve2", "pve3"}
+
+
+@pytest.mark.parametrize("tree", ["", "var/log"])
+def test_a_tree_of_a_node_is_read_as_well(revenge: Path, tmp_path: Path, tree: str) -> None:
+    other = tmp_path / "other" / "pve1" / tree
+    (other / "pveproxy").mkdir(parents=True)
+    shutil.copy(revenge / "pve1/access.log", other / "pveproxy")
+    shutil.copytree(revenge / "pve1/tasks", other / "pve" / "tasks")
+    found = read(tmp_path / "other")
+    assert len([one for one in found.events if one["event"]["dataset"] == "pve.access"]) > 100
+    assert len([one for one in found.events if one["event"]["dataset"] == "pve.task"]) > 10
+    assert [row.reasons[0]["code"] for row in found.coverage if row.source == "pve.auth"] == ["no_file"]
+
+
+@pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir()], ids=["missing", "empty"])
+def test_a_place_without_logs_is_one_sentence(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "place")
+    for place in (read, lambda path: read_archive(str(path), Interval(), UTC, now=NOW)):
+        with pytest.raises(InputError, match=r"^path '.*place'"):
+            place(tmp_path / "place")
