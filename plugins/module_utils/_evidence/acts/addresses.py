@@ -37,7 +37,7 @@ class Addresses:
 
     `given`: address to node, as somebody said. `learned`: the same, as at least two calls show; `guessed`: as one call
     shows. `clients`: users and addresses from which they sent what no node passes on. `complete`: the IP versions of
-    which an address of each node is given, when all nodes are named.
+    which an address of each node is given, when all nodes are named. `names`: the names of nodes.
     """
 
     given: dict[str, str] = field(default_factory=dict)
@@ -45,6 +45,7 @@ class Addresses:
     guessed: dict[str, str] = field(default_factory=dict)
     clients: set[tuple[str | None, str]] = field(default_factory=set)
     complete: frozenset[int] = frozenset()
+    names: set[str] = field(default_factory=set)
 
     def node_of(self, ip: str | None, here: str) -> str | None:
         """The node that has this address; `here` is the node whose log it stands in."""
@@ -87,9 +88,12 @@ def _address(node: object, text: object) -> str:
     return address
 
 
-def see_clients(lines: Iterable[Line]) -> set[tuple[str | None, str]]:
-    """Users and addresses that sent a call which does not name the node whose log it stands in."""
-    return {(line.user, line.ip) for line in lines if line.ip is not None and line.node and line.target != line.node}
+def came_in(line: Line, names: set[str]) -> bool:
+    """True for a call that its node did not get from another one: those name the node that they are passed on to.
+
+    A name that no path, task or message knows is no node's, but what somebody calls the host: then it says nothing.
+    """
+    return line.target is None or (line.target != line.node and line.node in names)
 
 
 def _version(ip: str) -> int:
@@ -101,15 +105,18 @@ def _complete(nodes: NodeAddresses) -> frozenset[int]:
     return frozenset.intersection(*versions) if versions else frozenset()
 
 
-def learn(lines: list[Line], nodes: NodeAddresses | None, seen: set[str]) -> Addresses:
-    """What the given addresses and the lines tell, those of reads among them. `seen`: nodes that have events."""
-    clients = see_clients(lines)
-    named = seen | {line.target for line in lines if line.target is not None and line.status not in _NO_NODE}
-    known = Addresses(clients=clients)
+def learn(lines: list[Line], nodes: NodeAddresses | None, ran: set[str], hosts: set[str]) -> Addresses:
+    """What the given addresses and the lines tell, those of reads among them.
+
+    `ran` are the nodes that ran tasks, `hosts` those whose journals have messages of Proxmox VE.
+    """
+    named = ran | {line.target for line in lines if line.target is not None and line.status not in _NO_NODE}
+    known = Addresses(names={*named, *hosts, *(nodes or {})})
+    known.clients = {(line.user, line.ip) for line in lines if line.ip is not None and came_in(line, known.names)}
     if nodes and named <= {*nodes, "localhost"}:
         known.complete = _complete(nodes)
     known.given = {address: node for node, listed in (nodes or {}).items() for address in listed}
-    met = {ip for _user, ip in clients}
+    met = {ip for _user, ip in known.clients}
     for address, (nodes_seen, calls) in _nodes_behind(lines).items():
         always = [node for node, number in nodes_seen.items() if number == calls]
         if address in known.given or len(always) != 1:
@@ -230,9 +237,7 @@ def _decide(line: Line, known: Addresses) -> None:
         line.internal = node == line.node or line.node != line.target
         line.ip = None
         return
-    line.proven = (line.node != "" and line.node != line.target) or (
-        line.ip is not None and known.is_client(line.user, line.ip)
-    )
+    line.proven = came_in(line, known.names) or (line.ip is not None and known.is_client(line.user, line.ip))
     for twin in line.twins:
         if twin.ip is not None and known.node_of(twin.ip, twin.node) is None:
             line.others.append(twin.ip)

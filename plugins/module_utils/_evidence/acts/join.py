@@ -28,6 +28,7 @@ from ansible_collections.pve.audit.plugins.module_utils._evidence.task import DA
 from ansible_collections.pve.audit.plugins.module_utils._model.act import CERTAIN, LIKELY, NodeAddresses
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, unique_events
 from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT
+from ansible_collections.pve.audit.plugins.module_utils._parse.facts import PVE_AUTH
 from ansible_collections.pve.audit.plugins.module_utils._parse.upid import user_fields
 
 
@@ -36,7 +37,10 @@ def find_groups(events: list[Event], nodes: NodeAddresses | None = None) -> list
     found = gather(events)
     found.others, doubles = part_doubles(found.others)
     seen = {group.upid.node for group in found.tasks.values() if group.upid is not None}
-    known = learn([*found.lines, *found.tickets, *found.reads], nodes, seen)
+    hosts = {
+        event.get("host", {}).get("name", "") for event in found.others if event["event"].get("dataset") == PVE_AUTH
+    }
+    known = learn([*found.lines, *found.tickets, *found.reads], nodes, seen, hosts)
     trails = _trails([*found.lines, *found.reads])
     found.tickets = pair_twins(found.tickets, known)
     lines = pair_twins(found.lines, known)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.act import Candidate
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, event_time, get_field
+from ansible_collections.pve.audit.plugins.module_utils._parse.journal import short_host
 
 DATASET = "pve.access"
 WRITES = frozenset({"POST", "PUT", "DELETE"})
@@ -88,7 +89,7 @@ def read_line(event: Event) -> Line | None:
     status = get_field(event, "http.response.status_code")
     return Line(
         event=event,
-        node=get_field(event, "host.name") or "",
+        node=short_host(get_field(event, "host.name") or ""),
         second=int(time),
         user=get_field(event, "user.id"),
         ip=get_field(event, "source.ip"),
