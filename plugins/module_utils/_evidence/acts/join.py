@@ -121,10 +121,10 @@ def unite_events(events: Iterable[Event], nodes: NodeAddresses | None = None) ->
     """One event for each act, in the order of the input, for all that counts acts.
 
     Of events of one act the one that tells most stays: the task, else the call of the entry node, else the message.
-    `pve.witnesses` are the ids of the others. `source.ip` is the client's address where one is known, never a node's.
-    Reads, lines that could not be read, events of a wrong shape, and what nothing else saw stay as they are. `nodes`
-    are the addresses of the cluster's nodes; without them, they are learned from the lines. No event is changed in
-    place.
+    `pve.witnesses` are the ids of the others, `pve.person` is who was behind sudo. `source.ip` is the client's address
+    where one is known, never a node's. Reads, lines that could not be read, events of a wrong shape, and what nothing
+    else saw stay as they are. `nodes` are the addresses of the cluster's nodes; without them, they are learned from the
+    lines. No event is changed in place.
     """
     unique = unique_events(events)
     if all(event["event"].get("dataset") == TASKS for event in unique):
@@ -151,8 +151,12 @@ def _united(group: Group) -> Event:
     users = {one["user"] for one in group.candidates}
     if "user" not in lead and len(users) == 1 and group.confidence == LIKELY and (user := users.pop()) is not None:
         event["user"] = user_fields(user)
-    if others or group.renamed:
+    people = {one["person"] for one in group.candidates}
+    person = people.pop() if len(people) == 1 and group.confidence in (CERTAIN, LIKELY) else None
+    if others or group.renamed or person is not None:
         event["pve"] = {**lead.get("pve", {}), "witnesses": others}
+    if person is not None:
+        event["pve"]["person"] = person
     if group.renamed:
         event["pve"]["login"] = group.renamed
     if group.graver is not None:

@@ -127,3 +127,9 @@ def test_each_act_counts_once_and_says_who_else_saw_it(case: dict[str, Any]) -> 
     grave = sorted(row["severity"] for row in case["acts"] if "severity" in row)
     assert len(grave) < len(case["acts"]) or sorted(event["pve"]["severity"] for event in united) == grave
     assert not any(event.get("source", {}).get("ip", "").startswith("10.0.0.") for event in united)
+
+
+def test_who_was_behind_sudo_stands_in_the_event_that_is_counted() -> None:
+    case = next(one for one in CASES if one["title"].startswith("the login uid names the person"))
+    task = next(event for event in unite_events(events_of(case)) if event["event"]["action"] == "guest.destroy")
+    assert (task["user"]["id"], task["pve"]["person"], task["source"]["ip"]) == ("root@pam", "tess", "192.0.2.9")

@@ -60,7 +60,7 @@ def an_attack(count: int) -> list[Event]:
 
 @pytest.mark.parametrize("make", [a_day, an_attack])
 def test_work_grows_with_the_number_of_events(make: Callable[[int], list[Event]]) -> None:
-    few, many = make(100), make(800)
+    few, many = make(60), make(480)
     assert len(unite_events(many)) == 8 * len(unite_events(few))
     ratio = count_steps(lambda: unite_events(many)) / count_steps(lambda: unite_events(few))
     assert ratio < 10
