@@ -80,6 +80,8 @@ options:
   strict:
     description:
       - Fail when the answer is not complete. The sentence names every node and the reason.
+      - Fail also when one of O(types) or O(users) is likely to be misspelt, because nobody knows it and another one is
+        written much alike. Without O(strict) that is a warning.
       - Needs O(since), unless only running tasks are asked for.
     type: bool
     default: false
@@ -344,6 +346,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.pve.audit.plugins.module_utils._classify.tasks import LEGACY_TASK_ACTIONS, TASK_ACTIONS
 from ansible_collections.pve.audit.plugins.module_utils._module.wiring import api_spec, run_api_module
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Session
 from ansible_collections.pve.audit.plugins.module_utils._pve.tasks_query import OPTIONS, query_tasks
@@ -351,7 +354,7 @@ from ansible_collections.pve.audit.plugins.module_utils._pve.tasks_query import 
 
 def list_tasks(session: Session, params: dict[str, Any]) -> dict[str, Any]:
     """The module's result. Raises AuditError."""
-    return query_tasks(session, params, time.time)
+    return query_tasks(session, params, time.time, (*TASK_ACTIONS, *LEGACY_TASK_ACTIONS))
 
 
 def main() -> None:

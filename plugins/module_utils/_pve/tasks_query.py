@@ -15,6 +15,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.time import doubt
 from ansible_collections.pve.audit.plugins.module_utils._model.visible import safe_text
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api
 from ansible_collections.pve.audit.plugins.module_utils._pve.tasks import TaskFilter, cluster_nodes, collect_tasks
+from ansible_collections.pve.audit.plugins.module_utils._pve.tasks_wishes import doubtful_wishes
 from ansible_collections.pve.audit.plugins.module_utils._query.expression import search
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -114,7 +115,9 @@ def _not_accepted(coverage: Iterable[Coverage], accepted: Collection[str]) -> li
     return [entry for entry in rows if entry.reasons]
 
 
-def query_tasks(api: Api, params: dict[str, Any], clock: Callable[[], float]) -> dict[str, Any]:
+def query_tasks(
+    api: Api, params: dict[str, Any], clock: Callable[[], float], known_types: Collection[str] = ()
+) -> dict[str, Any]:
     """The result of `tasks_info`. Raises InputError for bad options, ApiError when nothing can be asked."""
     now = clock()
     wanted = task_filter(params, now)
@@ -131,13 +134,16 @@ def query_tasks(api: Api, params: dict[str, Any], clock: Callable[[], float]) ->
     )
     if params["strict"] and (left := _not_accepted(found.coverage, params["accept"])):
         raise IncompleteError(incomplete_sentence(left))
+    doubts = doubtful_wishes(api, params, found.tasks, known_types)
+    if params["strict"] and (misspelt := [sentence for sentence, likely in doubts if likely]):
+        raise InputError("; ".join(misspelt))
     coverage = [entry.as_dict() for entry in found.coverage]
     result: dict[str, Any] = {
         "coverage": coverage,
         "complete": found.complete,
         "since": None if wanted.since is None else rfc3339(wanted.since),
         "until": rfc3339(now if wanted.until is None else wanted.until),
-        "warnings": doubtful_options(params),
+        "warnings": doubtful_options(params) + [sentence for sentence, _likely in doubts],
     }
     if compiled is None:
         return {"tasks": found.tasks, **result}
