@@ -17,12 +17,12 @@ _ACTION = "event.action"
 FIELDS = frozenset(
     """@timestamp error.message event.action event.category event.dataset event.end event.id event.kind event.original
     event.outcome event.start host.name http.request.method http.response.body.bytes http.response.status_code
-    process.command_line process.executable process.name process.pid process.working_directory source.ip url.path
-    url.query user.account user.domain user.id user.name pve.accepted pve.audit_session pve.change pve.channel
-    pve.continued pve.credential pve.cursor pve.key_fingerprint pve.key_type pve.log pve.login pve.loginuid pve.lost
-    pve.member pve.method pve.object pve.object_type pve.recovered pve.repeated pve.session pve.severity pve.state
-    pve.status pve.target_user pve.task_type pve.time_note pve.token pve.tty pve.uid pve.upid pve.vmid
-    pve.witnesses""".split()
+    process.command_line process.executable process.name process.pid process.working_directory pve.accepted
+    pve.audit_session pve.change pve.channel pve.continued pve.credential pve.cursor pve.key_fingerprint
+    pve.key_type pve.leader pve.log pve.login pve.loginuid pve.lost pve.member pve.method pve.object pve.object_type
+    pve.person pve.recovered pve.repeated pve.session pve.severity pve.state pve.status pve.target_user
+    pve.task_type pve.time_note pve.token pve.tty pve.uid pve.upid pve.vmid pve.witnesses source.ip url.path
+    url.query user.account user.domain user.id user.name""".split()
 )
 
 
