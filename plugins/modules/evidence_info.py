@@ -152,8 +152,8 @@ RETURN = r"""
 acts:
   description:
     - The acts that were asked for, by time. What is not known is null.
-    - All keys are those of P(pve.audit.attribute#filter). A witness also has the C(line) itself, without secrets, and
-      the C(file) and C(place) where it stands.
+    - All keys are those of P(pve.audit.attribute#filter). A witness also has the C(line) itself, without secrets, the
+      C(file) and C(place) where it stands, and C(loginuid), where the journal has the login uid of who wrote it.
   returned: success, without O(query)
   type: list
   elements: dict

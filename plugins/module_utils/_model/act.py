@@ -33,7 +33,8 @@ class Candidate(TypedDict):
 class Witness(TypedDict):
     """A line that supports the act: its place is a cursor, a UPID, a line number or the id of its event.
 
-    `line` is its text without secrets, where one was asked for. `strength` is `strong` where the line names the act
+    `line` is its text without secrets, and `loginuid` what
+    the journal adds to it, where lines were asked for. `strength` is `strong` where the line names the act
     itself (UPID, login uid), `weak` where second, address, user and path agree.
     """
 
@@ -42,6 +43,7 @@ class Witness(TypedDict):
     place: str
     strength: str
     line: NotRequired[str]
+    loginuid: NotRequired[int]
 
 
 class Attribution(TypedDict):

@@ -55,11 +55,13 @@ def _show_lines(act: Act, found: Found, known: Mapping[str, Any], cursors: Mappi
     for witness in act["attribution"]["witnesses"]:
         identity = cursors.get(witness["place"], witness["place"])
         file, place = found.places.get(identity, (witness["file"], witness["place"]))
-        about = known.get(identity, {}).get("event", {})
+        event = known.get(identity, {})
         witness["file"] = file
         if identity == witness["place"] and not identity.startswith("UPID:"):
             witness["place"] = place
-        witness["line"] = str(about.get("original", ""))
+        witness["line"] = str(event.get("event", {}).get("original", ""))
+        if isinstance(uid := event.get("pve", {}).get("loginuid"), int):
+            witness["loginuid"] = uid
 
 
 def _in_time(gap: Gap, question: Question) -> bool:
