@@ -33,7 +33,7 @@ _BEFORE, _AFTER = 5.0, 0.2  # seconds from the line of sudo to the line of the c
 def judge_commands(groups: Iterable[Group], sessions: Sessions, known: Addresses) -> None:
     """Who ran the command behind each act that the journal shows to be none of the API's, where nobody is named yet."""
     for group in groups:
-        event = next((event for event in group.members if get_field(event, "process.name")), None)
+        event = max((one for one in group.members if get_field(one, "process.name")), key=_worth, default=None)
         if event is None or event["event"].get("dataset") == LINUX_LOG:
             continue
         program, user = program_of(group), get_field(group.lead, "user.id")
@@ -46,6 +46,11 @@ def judge_commands(groups: Iterable[Group], sessions: Sessions, known: Addresses
             _judge_sudo(group, event, sessions, known)
         elif program not in API_PROGRAMS and user in (ROOT, None) and group.confidence == UNKNOWN:
             _judge_command(group, event, sessions, known)
+
+
+def _worth(event: Event) -> tuple[bool, bool]:
+    """A record tells more than the line that rsyslog wrote of it, and most with a login uid."""
+    return get_field(event, "pve.loginuid") is not None, get_field(event, "pve.cursor") is not None
 
 
 def judge_ssh(groups: Iterable[Group], known: Addresses) -> None:

@@ -52,7 +52,8 @@ def _form(event: Event) -> str:
 def _key(event: Event) -> Key:
     text = event["event"].get("original", "")
     match = _HEAD.match(text)
-    return get_field(event, "host.name"), text[match.end() :].lstrip() if match else text
+    message = text[match.end() :] if match else text
+    return get_field(event, "host.name"), message.removesuffix("#012").strip()  # rsyslog's way to write a line end
 
 
 def _pairs(several: dict[str, list[Event]]) -> list[tuple[Event, Event]]:
