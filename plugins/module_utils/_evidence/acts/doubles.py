@@ -4,7 +4,7 @@
 """One message of the journal in two forms: as a record, and as the line that rsyslog wrote of it.
 
 A record has a cursor and no line, a line of a file no cursor, so they cannot have one id. They have host, program,
-process, message and time in common.
+message and time in common.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.event import Even
 
 _NEAR = 1.5  # seconds: the line may be cut to whole ones, and is written a little later
 _HEAD = re.compile(r"(?:<\d{1,3}>)?(?:(\d{4}-\d\d-\d\d)[T ]\S+|[A-Z][a-z]{2} [ \d]\d \S+) \S+ ", re.ASCII)
+_PROGRAM = re.compile(r"^([^\s:\[]+)(?:\[\d+\])?:\s*", re.ASCII)
 
 Key = tuple[object, ...]
 
@@ -53,6 +54,7 @@ def _key(event: Event) -> Key:
     text = event["event"].get("original", "")
     match = _HEAD.match(text)
     message = text[match.end() :] if match else text
+    message = _PROGRAM.sub(r"\1 ", message, count=1)  # sudo's line has no number of its process, its record has
     return get_field(event, "host.name"), message.removesuffix("#012").strip()  # rsyslog's way to write a line end
 
 

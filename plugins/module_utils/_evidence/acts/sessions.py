@@ -155,7 +155,7 @@ def join_sessions(others: Iterable[Event]) -> list[Group]:
 
 def _of_process(event: Event) -> bool:
     action = event["event"].get("action")
-    if get_field(event, "process.pid") is None:
+    if get_field(event, "process.pid") is None and get_field(event, "process.name") != "sudo":
         return False
     return action in (ACTION_SSH_OPEN, ACTION_SUDO) or (
         action == ACTION_SESSION_OPEN and get_field(event, "pve.service") is not None

@@ -5,15 +5,20 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.pve.audit.plugins.filter.events import events
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.act import join_acts
-from ansible_collections.pve.audit.plugins.module_utils._model.act import CHANNELS, CONFIDENCES
-from tools.attribution import KINDS, NAMES, NODES, SOURCES, figures, main, pick, recorded, score, truth
+from ansible_collections.pve.audit.plugins.module_utils._model.act import CHANNELS, CONFIDENCES, Act
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event
+from tools.attribution import KINDS, NAMES, NODES, RECORDINGS, SOURCES, figures, main, pick, recorded, score, truth
 
 # Kind of action -> how many of the recordings were said to be what, with all sources. All others were certain.
 NOT_CERTAIN = {"gui": {"ambiguous": 6}, "root": {"likely": 10}, "refused": {"likely": 1}, "login": {"likely": 9}}
@@ -46,6 +51,26 @@ def test_the_order_of_events_does_not_matter(name: str) -> None:
     found = pick(recorded(name), SOURCES)
     said = [score(truth(name), some, join_acts(some, NODES)) for some in (found, found[::-1])]
     assert [one.says for _row, one in said[0]] == [one.says for _row, one in said[1]]
+
+
+@pytest.mark.parametrize("name", ["revenge", "busy-day"])
+def test_a_journal_in_two_forms_is_one(name: str) -> None:
+    """The records, and beside them what the API answers: lines without year, cursor and login uid."""
+    found = pick(recorded(name), SOURCES)
+    texts: list[Event] = []
+    for node in NODES:
+        file = RECORDINGS / name / "api" / f"nodes_{node}_journal.json.gz"
+        rows = json.loads(gzip.decompress(file.read_bytes()))["data"]
+        texts += events(rows, node=node, reference="2026-11-24T00:00:00Z")
+    assert texts
+    acts, both = join_acts(found, NODES), join_acts([*texts, *found], NODES)
+    assert Counter(map(essence, both)) == Counter(map(essence, acts))
+
+
+def essence(act: Act) -> tuple[Any, ...]:
+    """What an act says, but for its time and witnesses: a record is more exact than its line."""
+    told = act["attribution"]
+    return act["event"]["action"], act["user"]["id"], act["person"], act["source"]["ip"], told["confidence"]
 
 
 def test_every_act_has_the_words_that_the_documentation_names() -> None:
