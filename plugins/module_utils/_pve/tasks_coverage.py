@@ -90,11 +90,10 @@ def _judge_beginning(entry: Coverage, ring: Ring, question: Question, proofs: Pr
             "empty", f"the task log of {entry.node} holds no finished task: a new node, or its log was removed"
         )
         return
-    turned = _turned(ring)
-    late = _begins_too_late(oldest, entry.end, question, proofs) or (turned and question.since is None)
+    late = _begins_too_late(oldest, entry.end, question, proofs)
     if late or question.since is None:
         entry.start = oldest
-    if late and turned:
+    if late and _turned(ring):
         entry.add_reason(
             "ring_turned",
             f"the task log of {entry.node} reaches back to {rfc3339(oldest)} only, older records are overwritten",
@@ -108,7 +107,10 @@ def _judge_beginning(entry: Coverage, ring: Ring, question: Question, proofs: Pr
 
 
 def _begins_too_late(oldest: float, end: float | None, question: Question, proofs: Proofs) -> bool:
-    """Whether a part of what is asked for lies before the oldest record, or certainly lay there."""
+    """Whether a part of what is asked for lies before the oldest record, or certainly lay there.
+
+    That a ring has turned does not count by itself: one that was cut in between would no longer show it.
+    """
     if question.since is not None:
         return oldest > question.since
     ran_before = proofs.boot is not None and oldest - proofs.boot > LONGEST_SILENCE
