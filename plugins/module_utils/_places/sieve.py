@@ -4,8 +4,8 @@
 """Which lines of an access log decide something, told from their bytes: most are reads that nobody has to parse.
 
 Every line that changes something, is refused, or is damaged is kept. Of the reads of one client and user those stay
-that prove where the user was: the first in ten minutes, and the first after each login from there. In a small log all
-stay.
+that prove where the user was: the first in ten minutes (of a token, in a day), and the first after each login from
+there. In a small log all stay.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from collections.abc import Collection
 _REQUEST = b'] "'
 _READS = (b"GET ", b"HEAD ", b"OPTIONS ")
 _TICKET = b"/access/ticket"
-_TEN_MINUTES = 16  # of [23/11/2026:02:1
+# How much of [23/11/2026:02:13:05 is the same for so long.
+_DAY, _TEN_MINUTES = 12, 17
 
 
 class AccessSieve:
@@ -29,20 +30,20 @@ class AccessSieve:
     def wants(self, line: bytes) -> bool:
         """Whether the line has to be parsed. It may be carried in a line of the archive."""
         request = line.find(_REQUEST)
-        begin = line.rfind(b" [", 0, max(0, request))
-        if begin < 0:
+        if request < 0 or (begin := line.rfind(b" [", 0, request)) < 0:
             return True
         if self._days and line[begin + 2 : begin + 12] not in self._days:
             return False
         if not self._thin:
             return True
-        head = line[line.rfind(b"] ", 0, begin) + 2 if b"] " in line[:begin] else 0 : begin]
+        start = line.rfind(b"] ", 0, begin) + 2 if line.startswith(b"<") else 0
+        head = line[start:begin]
         if not line.startswith(_READS, request + 3):
             self._forget(head, line)
             return True
-        if b"\0" in line or line.find(_REQUEST, request + 3) >= 0 or b'" 401 ' in line:
+        if line.find(_REQUEST, request + 3) >= 0 or b"\0" in line or b'" 401 ' in line:
             return True
-        return self._is_first(head, line[begin + 1 : begin + 1 + _TEN_MINUTES])
+        return self._is_first(head, line, begin)
 
     def _forget(self, head: bytes, line: bytes) -> None:
         """After a login the next read of each user from this address counts anew."""
@@ -51,8 +52,10 @@ class AccessSieve:
             for one in [one for one in self._seen if one.startswith(client)]:
                 del self._seen[one]
 
-    def _is_first(self, head: bytes, bucket: bytes) -> bool:
-        if head.endswith(b" -") or self._seen.get(head) == bucket:
+    def _is_first(self, head: bytes, line: bytes, begin: int) -> bool:
+        """Whether it is the first of its client and user in ten minutes; of a token, which never logs in, in a day."""
+        bucket = line[begin + 1 : begin + (_DAY if b"!" in head else _TEN_MINUTES)]
+        if self._seen.get(head) == bucket or head.endswith(b" -"):
             return False
         self._seen[head] = bucket
         return True
