@@ -73,6 +73,22 @@ def essence(act: Act) -> tuple[Any, ...]:
     return act["event"]["action"], act["user"]["id"], act["person"], act["source"]["ip"], told["confidence"]
 
 
+@pytest.mark.parametrize("nodes", [NODES, None], ids=["given", "learned"])
+def test_what_a_bulk_action_did_belongs_to_whoever_started_it(nodes: dict[str, list[str]] | None) -> None:
+    acts = [act for act in join_acts(pick(recorded("bulk-actions"), SOURCES), nodes) if act["pve"]["upid"]]
+    said = Counter(
+        (act["user"]["id"], act["source"]["ip"], act["event"]["action"], act["attribution"]["confidence"])
+        for act in acts
+        if act["event"]["action"] not in ("guest.create", "guest.destroy")
+    )
+    browser, program = ("bea@pve", "10.99.77.31"), ("bea@pve!bulk", "10.99.77.33")
+    bulk = [(*who, f"guest.bulk.{what}", "certain") for who, what in [
+        (browser, "start"), (browser, "shutdown"), (browser, "suspend"), (browser, "migrate"), (program, "start"),
+    ]]  # fmt: skip
+    children = {(*browser, "guest.start"): 6, (*browser, "guest.migrate"): 1, (*program, "guest.start"): 2}
+    assert said == Counter(bulk) + Counter({(*child, "likely"): number for child, number in children.items()})
+
+
 def test_every_act_has_the_words_that_the_documentation_names() -> None:
     acts = [act for name in NAMES for act in join_acts(pick(recorded(name), SOURCES), NODES)]
     assert {act["attribution"]["confidence"] for act in acts} <= set(CONFIDENCES)
