@@ -15,6 +15,7 @@ from ansible_collections.pve.audit.plugins.module_utils._evidence.registry impor
 from ansible_collections.pve.audit.plugins.module_utils._evidence.source import Context, Found, Item, Source
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, unique_events
+from ansible_collections.pve.audit.plugins.module_utils._parse.journal import INDENTED
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import corrupt_event, decode_line
 from ansible_collections.pve.audit.plugins.module_utils._parse.upid import user_fields
 
@@ -110,6 +111,8 @@ def _read_line(line: str | bytes, named: Source | None, context: Context) -> Fou
         return _read_json(text, context)
     source = ARCHIVE if ARCHIVE.looks_like(text) else named or _recognised(text)
     if source is JOURNAL:
+        if named is None and text[0].isspace() and _recognised(text.lstrip()) not in (JOURNAL, None):
+            return corrupt_event(None, context.node, text, INDENTED, context.ids)
         return read_syslog(text, context)
     if source is not None:
         return source.parse(text, context)

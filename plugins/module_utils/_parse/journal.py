@@ -44,7 +44,7 @@ _BLOB = re.compile(r"\[\d[\d.]*[A-Z]*B? blob data\]", re.ASCII)
 # What journalctl and the API print between records: cursors, boot marks, "no entries", and the rest of a long message.
 _NOT_A_RECORD = re.compile(r"\s|--|(?:[sibmtx]=[0-9a-f]+(?:;|$))+|no content|$", re.ASCII)
 _UNSET_LOGINUID = 0xFFFFFFFF
-_INDENTED = (
+INDENTED = (
     "the line begins with white space, as the rest of a long message does, so it is not taken for a line of its own"
 )
 _RAN_INTO = "another line ran into this one: neither is taken for what it seems to say"
@@ -69,7 +69,7 @@ def parse_journal_line(
     match = _ISO.fullmatch(text) or _TRADITIONAL.fullmatch(text)
     if match is None:
         if _NOT_A_RECORD.match(text):
-            return corrupt_event(PVE_AUTH, node, text, _INDENTED, ids) if _looks_indented(text) else None
+            return corrupt_event(PVE_AUTH, node, text, INDENTED, ids) if _looks_indented(text) else None
         return corrupt_event(PVE_AUTH, node, text, _not_a_line(text), ids)
     host, ident, pid, message = match.groups()[-4:]
     host = short_host(host) or node

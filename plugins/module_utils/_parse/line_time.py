@@ -27,15 +27,36 @@ _DISORDER = 10.0
 
 
 @dataclass
+class _Order:
+    """Where the lines of one host have got to, and whether they go on in time, as far as seen."""
+
+    last: float
+    forward: bool = False
+    backward: bool = False
+
+    @property
+    def tells(self) -> bool:
+        """Whether a step back of the time of day must be one of the clock: not where the newest line comes first."""
+        return self.forward and not self.backward
+
+    def step(self, moment: float) -> None:
+        """Note the instant of the next line."""
+        self.forward = self.forward or moment > self.last + _DISORDER
+        self.backward = self.backward or moment < self.last - _DISORDER
+        self.last = moment
+
+
+@dataclass
 class WallClock:
     """The instants of lines that tell a time of day in `tz` without its offset, in the order of the lines.
 
     In the hour that the clock shows twice a line belongs to the second pass when its host's line before it is later
-    than the first pass allows. Where the order does not tell, it is the first pass, and a note says so.
+    than the first pass allows, and the lines went on in time so far. Where the order does not tell, it is the first
+    pass, and a note says so.
     """
 
     tz: tzinfo = UTC
-    _last: dict[str, float] = field(default_factory=dict)
+    _orders: dict[str, _Order] = field(default_factory=dict)
 
     @property
     def changes(self) -> bool:
@@ -46,14 +67,14 @@ class WallClock:
         """The instant of a time without offset on a host, and a note, empty when there is no doubt."""
         first, second = (wall.replace(tzinfo=self.tz, fold=fold) for fold in (0, 1))
         early, late = first.timestamp(), second.timestamp()
-        before = self._last.get(host, early)
+        order = self._orders.setdefault(host, _Order(early))
         chosen, note = first, ""
-        if early < late and early + _DISORDER < before <= late + _DISORDER:
+        if early < late and early + _DISORDER < order.last <= late + _DISORDER and order.tells:
             chosen = second
         elif early != late:
             often = "twice" if early < late else "never"
             note = f"the clocks in {self.tz} showed {wall:%Y-%m-%d %H:%M:%S} {often}: read as {rfc3339(early)}"
-        self._last[host] = chosen.timestamp()
+        order.step(chosen.timestamp())
         return chosen, note
 
 

@@ -67,7 +67,8 @@ _REFUSED_USERS = tuple(
 )
 # No account has this in its name. The name in a refused login is whatever was typed.
 _TIME = re.compile(r" \d\d:\d\d:\d\d|\dT\d\d:\d\d:\d\d", re.ASCII)
-_TASK = pattern(r"<(.*?)> (starting|end) task (UPID:.*?:)(?:\s(.*))?")
+# A UPID that was cut off is no evidence of a task, and yet of a line that is damaged.
+_TASK = pattern(r"<(.*?)> (starting|end) task (UPID:.*?:(?=\s|\Z)|UPID:\S*)(?:\s(.*))?")
 _UPDATE = pattern(r"<(.*?)> update (?:VM|CT) ([1-9]\d{2,8}): (.*)")
 _UNLOCK = pattern(r"executed '(?:qm|pct) unlock ([1-9]\d{2,8})'")
 _PASSWORD = pattern(r"<.*?> changed password for user '(.*)'")
@@ -225,7 +226,7 @@ def _read_task(ident: str, message: str) -> Facts | None:
     action = ACTION_TASK_START if verb == "starting" else ACTION_TASK_END
     extra: dict[str, Any] = {"upid": _whole_upid(message, upid)}
     if not _is_of(extra["upid"], user):
-        return Facts(PVE_AUTH, action, "unknown", error="the UPID is damaged: another line may have run into this one")
+        return Facts(PVE_AUTH, action, "unknown", error="the UPID is damaged: it was cut off, or ran into another line")
     token = split_userid(user)[2]
     channel = "unknown" if ident in DAEMONS else "cli"
     extra["channel"] = "api_token" if token is not None else channel

@@ -126,13 +126,14 @@ def parse_upid(text: str, *, strict: bool = True) -> Upid:
 
 def _tolerant_match(text: str, strict: bool) -> re.Match[str]:
     """What Proxmox VE refuses, read from both ends. Raises InputError for what is no UPID, or more than one."""
-    if _BACKUP_SERVER.fullmatch(text):
+    match = _TOLERANT.fullmatch(text)
+    # No type of a task is eight hexadecimal digits: this is the start time, and what stands before it is the counter.
+    if _BACKUP_SERVER.fullmatch(text) or (match is not None and re.fullmatch(_HEX8, match[5])):
         raise InputError(
             f"{_short(text)} is a UPID of Proxmox Backup Server or Datacenter Manager, which have one number more: "
             "leave it out, only tasks of Proxmox VE are read"
         )
-    match = None if strict else _TOLERANT.fullmatch(text)
-    if match is None:
+    if match is None or strict:
         raise InputError(
             f"{_short(text)} is not a UPID: it must look like UPID:node:pid:pstart:starttime:type:id:user@realm:"
         )

@@ -82,6 +82,7 @@ def join_logins(
             _join_failure(group, bad, known)
         else:
             _join_refusal(group, turned_away)
+    _join_behind_proxy(groups, tickets)
     _find_first_factors(groups, trails)
     used = {id(group.line) for group in groups}
     return groups + [_lonely_ticket(line) for line in tickets if id(line) not in used]
@@ -205,6 +206,29 @@ def _join_failure(group: Group, bad: _Turns[Line], known: Addresses) -> None:
     group.candidates = [_candidate(get_field(group.lead, "user.id"), None if own else ip)]
     group.confidence = UNKNOWN if own else CERTAIN
     group.renamed = LOGIN
+
+
+def _join_behind_proxy(groups: list[Group], tickets: list[Line]) -> None:
+    """Failures of which access.log has another address than the journal.
+
+    With PROXY_REAL_IP_HEADER the journal names the reverse proxy, which then never stands in access.log. Both addresses
+    are named, as another client may have failed in the same seconds.
+    """
+    used, seen = {id(group.line) for group in groups}, {(line.node, line.ip) for line in tickets}
+    left = _Turns(
+        ((line.node,), float(line.second), line)
+        for line in tickets
+        if _failed(line) and line.ip is not None and id(line) not in used
+    )
+    for group in groups:
+        ip, node = get_field(group.lead, "source.ip"), get_field(group.lead, "host.name") or ""
+        if group.confidence != CERTAIN or group.line is not None or ip is None or (node, ip) in seen:
+            continue
+        second = int(_time(group.lead))
+        if (line := left.next((node,), second, second + _FAILURE[-1])) is not None:
+            group.take(line)
+            group.candidates.insert(0, _candidate(get_field(group.lead, "user.id"), line.ip))
+            group.confidence = AMBIGUOUS
 
 
 def _join_refusal(group: Group, refused: _Queue) -> None:

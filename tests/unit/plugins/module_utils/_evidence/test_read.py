@@ -43,6 +43,7 @@ LISTS: list[tuple[list[Any], list[tuple[str | None, str]]]] = [
     ([{"MESSAGE": "x", "SYSLOG_IDENTIFIER": "cron"}], []),
     ([{"upid": "UPID:broken", "node": "pve9"}, "UPID:broken"], [("pve.task", "unknown")] * 2),
     (["what is this"], [(None, "unknown")]),
+    ([f" {UPID} 6B0471AB OK", f"\t{ACCESS}", " more of a message"], [(None, "unknown")] * 2),
     ([RECORD, json.loads(RECORD)], [("pve.auth", "success")]),
     ([RECORD[:-5], "{}", '{"event": {"id": "1"}}', "{" * 3000], [(None, "unknown")] * 4),
     ([DONE, ACCESS, JOURNAL], [("pve.task", "success"), ("pve.access", "success"), ("pve.auth", "success")]),

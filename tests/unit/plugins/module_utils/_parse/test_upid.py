@@ -88,9 +88,18 @@ def test_anything_else_is_an_input_error(text: Any, strict: bool) -> None:
 
 
 @pytest.mark.parametrize("strict", [True, False])
-def test_other_products_are_named(strict: bool) -> None:
+@pytest.mark.parametrize(
+    "task",
+    [
+        "0000000000000003:6AF81200:aptupdate::",
+        "00000003:6AF81200:syncjob:remote:store1:ns:",
+        "00000003:6AF81200:reader:store1:host/web1:",
+    ],
+)
+def test_other_products_are_named(task: str, strict: bool) -> None:
+    """Also those whose id PVE would not take: none is a task of 1970 whose type is a number."""
     with pytest.raises(InputError, match="Proxmox Backup Server"):
-        parse_upid("UPID:vault1:00000A31:0004F2B0:0000000000000003:6AF81200:aptupdate::root@pam:", strict=strict)
+        parse_upid(f"UPID:vault1:00000A31:0004F2B0:{task}root@pam:", strict=strict)
 
 
 def test_log_lies_below_the_last_digit_of_the_start() -> None:
