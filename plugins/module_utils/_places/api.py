@@ -30,6 +30,7 @@ from ansible_collections.pve.audit.plugins.module_utils._places.reading import (
 from ansible_collections.pve.audit.plugins.module_utils._pve.fanout import FanOut
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api
 from ansible_collections.pve.audit.plugins.module_utils._pve.tasks import TaskFilter, cluster_nodes, collect_tasks
+from ansible_collections.pve.audit.plugins.module_utils._pve.tasks_coverage import Question
 
 _REASONS = {401: "not_permitted", 403: "not_permitted", 595: "node_unreachable", 596: "node_unreachable"}
 
@@ -38,7 +39,7 @@ def read_api(api: Api, params: Mapping[str, Any], interval: Interval) -> Found:
     """Everything the API shows of the interval, of all nodes. Raises ApiError when the cluster cannot be asked."""
     found, ids = Found(), EventIds()
     nodes = cluster_nodes(api)
-    _read_tasks(api, nodes, params, found, ids)
+    _read_tasks(api, nodes, params, interval, found, ids)
     _read_cluster_tasks(api, found)
     ask = FanOut[str, tuple[list[Any], tzinfo]](lambda node: _journal(api, node, interval), params["concurrency"])
     for node, answer in ask.run(nodes, params["total_timeout"]).items():
@@ -47,7 +48,9 @@ def read_api(api: Api, params: Mapping[str, Any], interval: Interval) -> Found:
     return found
 
 
-def _read_tasks(api: Api, nodes: list[str], params: Mapping[str, Any], found: Found, ids: EventIds) -> None:
+def _read_tasks(
+    api: Api, nodes: list[str], params: Mapping[str, Any], interval: Interval, found: Found, ids: EventIds
+) -> None:
     """All that the task lists still have: what is missing shows only against the whole."""
     listed = collect_tasks(
         api,
@@ -56,6 +59,7 @@ def _read_tasks(api: Api, nodes: list[str], params: Mapping[str, Any], found: Fo
         now=time.time,
         seconds=params["total_timeout"],
         workers=params["concurrency"],
+        question=Question(interval.since, interval.until),
     )
     for node in nodes:
         found.records.setdefault((node, INDEX), set())

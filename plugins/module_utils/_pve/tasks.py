@@ -118,11 +118,14 @@ def collect_tasks(
     seconds: float,
     workers: int = WORKERS,
     known_oldest: Mapping[str, float] = MappingProxyType({}),
+    question: Question | None = None,
 ) -> TaskList:
     """Ask every node at once. What one node does not answer stands in its coverage and never hides the others.
 
-    `known_oldest` has the end of the oldest record of nodes at an earlier look, in epoch seconds.
+    `known_oldest` has the end of the oldest record of nodes at an earlier look, in epoch seconds. `question` is what
+    the coverage is judged for, where that is not the interval of the wanted tasks.
     """
+    asked = question or Question(wanted.since, wanted.until, wanted.running is not True)
     names = list(dict.fromkeys(nodes))
     deadline = time.monotonic() + seconds
     # The list of the cluster comes first, so that what it calls finished must be in the logs that are asked after it.
@@ -137,7 +140,7 @@ def collect_tasks(
         else:
             tasks.update((task["upid"], task) for task in answer.ring.tasks.values() if wanted.wants(task))
             proofs = Proofs(answer.asked_at, boots.get(node), listed.get(node, {}), known_oldest.get(node))
-            entry = _coverage(node, answer, wanted, proofs)
+            entry = _coverage(node, answer, asked, proofs)
         coverage.append(entry)
     newest_first = sorted(tasks.values(), key=lambda task: (task["starttime"], task["upid"]), reverse=True)
     return TaskList(newest_first, coverage)
@@ -183,11 +186,11 @@ def _node_ring(api: Api, wanted: TaskFilter, now: Callable[[], float], node: str
     return _Answer(read_ring(records, wanted.rules_out), asked_at, whole)
 
 
-def _coverage(node: str, answer: _Answer, wanted: TaskFilter, proofs: Proofs) -> Coverage:
+def _coverage(node: str, answer: _Answer, asked: Question, proofs: Proofs) -> Coverage:
     """What can be said about the completeness of the tasks of one node."""
     ring = answer.ring
     if answer.whole:
-        entry = judge_ring(node, ring, Question(wanted.since, wanted.until, wanted.running is not True), proofs)
+        entry = judge_ring(node, ring, asked, proofs)
     else:
         entry = Coverage(node, oldest=ring.oldest, records=ring.records)
         entry.add_reason(
