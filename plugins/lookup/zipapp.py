@@ -16,6 +16,8 @@ description:
     returns its path. C(python3 ARCHIVE) runs the C(__main__.py) of the folder.
   - The same files give the same bytes, whoever makes the archive and with which Python. They are not compressed, so
     that they can be read in it.
+  - A file C(packages.json) in the folder names packages that lie elsewhere, and that the programs import - the dotted
+    name of each, and its folder, from here. Their files are put in too, each package with an C(__init__.py).
   - Made for the roles of this collection, which install their programs with it.
 options:
   _terms:
@@ -51,11 +53,12 @@ _list:
 import contextlib
 import hashlib
 import io
+import json
 import os
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ansible import constants
@@ -76,14 +79,41 @@ def make_archive(files: Mapping[str, bytes]) -> bytes:
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
-    """The Python files below a folder. Raises AnsibleLookupError unless there is something to run."""
+    """The Python files below a folder, and those of its packages. Raises AnsibleLookupError unless one is to be run."""
     try:
-        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.py")}
+        files = _python_files(folder, "")
+        for name, place in _packages(folder).items():
+            files |= _package_files(name, folder / place)
     except OSError as error:
         raise AnsibleLookupError(f"pve.audit.zipapp: {error.filename} cannot be read: {error.strerror}") from error
     if "__main__.py" not in files:
         raise AnsibleLookupError(f"pve.audit.zipapp: {folder} has no __main__.py")
     return files
+
+
+def _packages(folder: Path) -> dict[str, str]:
+    """The packages that lie elsewhere: dotted name and folder. Raises OSError, AnsibleLookupError."""
+    path = folder / "packages.json"
+    if not path.exists():
+        return {}
+    try:
+        return {str(name): str(place) for name, place in json.loads(path.read_bytes()).items()}
+    except (ValueError, AttributeError) as error:
+        raise AnsibleLookupError(f"pve.audit.zipapp: {path} does not map names of packages to folders") from error
+
+
+def _package_files(name: str, folder: Path) -> dict[str, bytes]:
+    """Without an `__init__.py` on each step Python finds no package in an archive. [zipimport, before Python 3.13]"""
+    found = _python_files(folder, name.replace(".", "/") + "/")
+    if not found:
+        raise AnsibleLookupError(f"pve.audit.zipapp: {folder} has no Python file of the package {name}")
+    steps = {parent for file in found for parent in PurePosixPath(file).parents if parent.name}
+    return {f"{step}/__init__.py": b"" for step in steps} | found
+
+
+def _python_files(folder: Path, prefix: str) -> dict[str, bytes]:
+    """Raises OSError."""
+    return {prefix + path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.py")}
 
 
 def keep_archive(content: bytes, folder: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ packages inside a room, and no file may be part of a circle.
 from __future__ import annotations
 
 import ast
+import json
 import sys
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -87,6 +88,9 @@ PARTS: dict[str, set[str]] = {
     "collector": SHARED,
     "cli": set(),  # it imports the chosen program by name
 }
+# The one package of the programs that reads lines as modules do, and the rooms that do it (`packages.json`).
+READING_PROGRAM = PROGRAMS / "collector" / "index"
+READING_ROOMS = {f"module_utils/{name}" for name in ("_classify", "_evidence", "_model", "_parse")}
 
 # Same input, same output: nothing here can read a clock, a file, the network or the environment.
 PURE_ROOMS = {
@@ -270,10 +274,38 @@ def test_programs_import_only_what_they_may() -> None:
             if target is not None:
                 good = part_of(target) in {part_of(file), *PARTS[part_of(file)]}
             else:
-                good = name.split(".")[0] in sys.stdlib_module_names
+                good = name.split(".")[0] in sys.stdlib_module_names or may_read_with(file, name)
             if not good:
                 wrong.append(f"{file.relative_to(PROGRAMS)}: {name}")
     assert not wrong
+
+
+def may_read_with(file: Path, name: str) -> bool:
+    """Whether the file of a program may import this of ours."""
+    target = target_of(name.rpartition(".")[0])
+    return file.parent == READING_PROGRAM and target is not None and room_of(target) in READING_ROOMS
+
+
+def test_the_rooms_of_programs_are_packed_with_them() -> None:
+    packed = json.loads((PROGRAMS.parent / "packages.json").read_bytes())
+    assert {name.removeprefix(OURS).replace(".", "/") for name in packed} == READING_ROOMS
+    assert all(
+        (PROGRAMS.parent / place).resolve() == PLUGINS / name.removeprefix(OURS).replace(".", "/")
+        for name, place in packed.items()
+    )
+    assert all(ROOMS[room] <= READING_ROOMS for room in READING_ROOMS)
+    assert READING_ROOMS <= PURE_ROOMS
+
+
+def test_only_the_index_is_imported_by_name() -> None:
+    """So that no other program loads the readers when it starts."""
+    users = [
+        file
+        for file in PROGRAMS.rglob("*.py")
+        for _name, target in program_imports(file)
+        if target and target.parent == READING_PROGRAM
+    ]
+    assert {file.parent for file in users} == {READING_PROGRAM}
 
 
 def test_programs_have_no_circle() -> None:

@@ -58,6 +58,24 @@ def test_lookup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert Path(found["path"]).read_bytes() == zipapp.make_archive(FILES)
 
 
+def test_packages_that_lie_elsewhere_are_found_by_name(tmp_path: Path) -> None:
+    program, shared = lay_down(tmp_path / "program"), tmp_path / "rooms" / "shared" / "deep"
+    shared.mkdir(parents=True)
+    (shared / "word.py").write_text("WORD = 'shared'\n")
+    (program / "inner/tool.py").write_text("from far.away.shared.deep.word import WORD\ndef say():\n    print(WORD)\n")
+    (program / "packages.json").write_text('{"far.away.shared": "../rooms/shared"}')
+    found = zipapp.keep_archive(zipapp.make_archive(zipapp.read_folder(program)), tmp_path)
+    command = [sys.executable, "-I", "-B", found["path"]]
+    assert subprocess.run(command, capture_output=True, check=True, cwd="/").stdout == b"shared\n"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"far": "nowhere"}'])
+def test_packages_that_are_not_there_are_refused(tmp_path: Path, text: str) -> None:
+    (lay_down(tmp_path) / "packages.json").write_text(text)
+    with pytest.raises(AnsibleLookupError, match=r"packages\.json does not map|has no Python file"):
+        zipapp.read_folder(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["empty", "missing"])
 def test_nothing_to_run_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()

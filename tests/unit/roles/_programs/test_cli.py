@@ -39,7 +39,7 @@ def test_each_program_starts(archive: Path, name: str) -> None:
 def test_anything_else_is_refused(archive: Path, words: tuple[str, ...]) -> None:
     done = run(archive, *words)
     assert done.returncode == 2
-    assert done.stderr == "say which program: collector, disk-guard, forward, preserve\n"
+    assert done.stderr == "say which program: collector, disk-guard, forward, ledger, preserve\n"
 
 
 def test_the_former_name_of_a_command_still_works(archive: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from pve_audit.collector import check, close, disk, gaps, handshakes, refused, retain, room, silence, writer
+from pve_audit.collector import check, close, disk, gaps, handshakes, questions, refused, retain, room, silence, writer
 from pve_audit.collector.clocks import node_clocks
 from pve_audit.collector.manifest import ManifestError
 from pve_audit.collector.settings import DEFAULT_PATH, Settings, load
@@ -222,6 +222,8 @@ _COMMANDS: dict[str, Command] = {
     "refused": _refused,
     "handshakes": _handshakes,
     "silence": _silence,
+    "index": questions.index,
+    "find": questions.find,
 }
 
 
@@ -285,4 +287,7 @@ def _parser() -> argparse.ArgumentParser:
         "--since", default="-7d", type=_moment, help="for instance --since=-1h, or a date with or without a time"
     )
     tried.add_argument("--stdin", action="store_true", help="read rsyslogd's messages from the standard input")
+    keeping = command("index", "keep the index of what changed something, which makes answers quick")
+    asking = command("find", "who changed a guest, what an account did: the events, each with the place of its line")
+    questions.add_options(keeping, asking, _moment)
     return parser

@@ -67,6 +67,11 @@ class Settings:
         return Path(self.archive) / ".reserve"
 
     @property
+    def index(self) -> Path:
+        """The directory of the index, which is no evidence and may be deleted at any time."""
+        return Path(self.state) / "index"
+
+    @property
     def unkept(self) -> Path:
         """What was not kept because of a quota."""
         return Path(self.state) / "unkept.json"

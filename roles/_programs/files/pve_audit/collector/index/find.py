@@ -1,0 +1,122 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Answers questions: from the index, or from all lines without it, with the same result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.pve.audit.plugins.module_utils._evidence.source import Context
+from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, unique_events
+from pve_audit.collector.index.database import file_of, open_index
+from pve_audit.collector.index.keep import Kept, keep
+from pve_audit.collector.index.lines import UNREAD, context_of, may_matter, read_line
+from pve_audit.collector.index.reading import Line, files_of, lines_at, order_of, read_from
+from pve_audit.collector.index.table import Question, select
+from pve_audit.collector.settings import Settings
+from pve_audit.collector.store import UNREADABLE, DamagedError, DayFile, open_text
+from pve_audit.files import exclusive_lock
+
+# A day that is closed while the index is kept up is read in the next run.
+_RUNS = 3
+
+
+@dataclass(slots=True)
+class Found:
+    """An event, and the line that told it (of a line in parts the one that made it whole)."""
+
+    event: Event
+    file: DayFile
+    line: Line
+    time: int
+    verified: bool | None = None
+
+    def told(self) -> dict[str, Any]:
+        """JSON-able."""
+        name = f"{self.file.node}/{self.file.source}/{self.file.path.name}"
+        place = {"node": self.file.node, "source": self.file.source, "file": name}
+        place |= {"line": self.line.number, "offset": self.line.place}
+        return {"event": self.event, "place": place, "verified": self.verified}
+
+
+@dataclass(slots=True)
+class Answer:
+    """`incomplete` are sentences: what was not looked at."""
+
+    found: list[Found] = field(default_factory=list)
+    incomplete: list[str] = field(default_factory=list)
+
+
+def find(settings: Settings, question: Question) -> Answer:
+    """From the index, which is brought up to date before; from what it has, where that fails. Raises OSError."""
+    incomplete = _keep(settings)
+    query, values = select(question)
+    with open_index(settings) as connection:
+        columns = "SELECT id, node, source, name FROM files"
+        files = {number: file_of(settings, *names) for number, *names in connection.execute(columns)}
+        lines = [(files[row[0]], Line(*row[1:])) for row in connection.execute(query, values)]
+    lines.sort(key=lambda one: (order_of(one[0]), one[1].place))
+    return Answer(collect(lines, question), incomplete)
+
+
+def _keep(settings: Settings) -> list[str]:
+    """What the index lacks afterwards."""
+    kept = Kept(behind=["the archive"])
+    for _run in range(_RUNS):
+        try:
+            kept = keep(settings)
+        except OSError as error:
+            return [f"the index was not brought up to date, newer lines are not in the answer: {error}"]
+        if not kept.behind:
+            break
+    lacking = [f"{name} was not read: it was moved meanwhile" for name in kept.behind]
+    return lacking + [f"{one['file']} cannot be read to its end: {one['message']}" for one in kept.damaged]
+
+
+def scan(settings: Settings, question: Question) -> Answer:
+    """From all lines of the archive. Nobody closes or deletes a day meanwhile. Raises OSError."""
+    answer = Answer()
+    with exclusive_lock(Path(settings.state) / "lock"):
+        answer.found = collect(_all_lines(settings, answer.incomplete), question)
+    return answer
+
+
+def _all_lines(settings: Settings, incomplete: list[str]) -> Iterator[tuple[DayFile, Line]]:
+    for file in files_of(Path(settings.archive)):
+        if file.source in UNREAD:
+            continue
+        try:
+            with open_text(file.path) as stream:
+                for line in read_from(stream, 0, 1, file.kind != "closed"):
+                    if may_matter(line.text):
+                        yield file, line
+        except (DamagedError, *UNREADABLE) as error:
+            incomplete.append(f"{file.node}/{file.source}/{file.path.name} cannot be read to its end: {error}")
+
+
+def collect(lines: Iterable[tuple[DayFile, Line]], question: Question) -> list[Found]:
+    """What lines tell, in the order of the archive, that is asked for: each event once, in the order of time."""
+    shared = Context()
+    found: dict[int, Found] = {}
+    events = []
+    for file, line in lines:
+        for event, keys in read_line(line.text, context_of(file, shared)):
+            if question.fits(keys):
+                events.append(event)
+                found[id(event)] = Found(event, file, line, keys.time)
+    return sorted((found[id(event)] for event in unique_events(events)), key=lambda one: one.time)
+
+
+def verify(answer: Answer) -> None:
+    """Read each line of the answer again where it lies, and note whether it is the one that was read before."""
+    places: dict[DayFile, list[Found]] = {}
+    for one in answer.found:
+        places.setdefault(one.file, []).append(one)
+    for file, found in places.items():
+        now = lines_at(file.path, {one.line.place for one in found})
+        for one in found:
+            one.verified = now.get(one.line.place) == one.line.text

@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, pve.audit contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of the index, and the questions to it, for SQLite and for ClickHouse: the only place that has SQL.
+
+A row is one event of one line: where the line lies (file and place), what questions ask for, and the line itself. The
+line is there so that an answer needs no packed file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pve_audit.collector.index.lines import Keys
+
+SQLITE = (
+    """CREATE TABLE files (
+        id INTEGER PRIMARY KEY, node TEXT NOT NULL, source TEXT NOT NULL, name TEXT NOT NULL, seen TEXT NOT NULL,
+        head TEXT NOT NULL, last INTEGER NOT NULL, tail TEXT NOT NULL, place INTEGER NOT NULL, line INTEGER NOT NULL,
+        damage TEXT NOT NULL)""",
+    """CREATE TABLE acts (
+        file INTEGER NOT NULL, place INTEGER NOT NULL, line INTEGER NOT NULL, time INTEGER NOT NULL, kind TEXT NOT NULL,
+        vmid INTEGER, user TEXT NOT NULL, account TEXT NOT NULL, object TEXT NOT NULL, address TEXT NOT NULL,
+        action TEXT NOT NULL, parts TEXT NOT NULL, text BLOB NOT NULL)""",
+    """CREATE TABLE pieces (
+        parts TEXT NOT NULL, file INTEGER NOT NULL, place INTEGER NOT NULL, line INTEGER NOT NULL,
+        text BLOB NOT NULL)""",
+    "CREATE INDEX acts_file ON acts (file)",
+    "CREATE INDEX acts_time ON acts (time)",
+    "CREATE INDEX acts_vmid ON acts (vmid, time) WHERE vmid IS NOT NULL",
+    "CREATE INDEX acts_user ON acts (user, time)",
+    "CREATE INDEX acts_account ON acts (account, time)",
+    "CREATE INDEX acts_object ON acts (object, time)",
+    "CREATE INDEX acts_address ON acts (address, time)",
+    "CREATE INDEX acts_parts ON acts (parts) WHERE parts <> ''",
+    "CREATE INDEX pieces_parts ON pieces (parts)",
+    "CREATE INDEX pieces_file ON pieces (file)",
+)
+"""What an empty database needs."""
+
+COLUMNS = ("file", "place", "line", *Keys._fields, "parts", "text")
+INSERT = f"INSERT INTO acts ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked for; empty and None are no condition. Times are in microseconds, both ends belong to it."""
+
+    vmid: int | None = None
+    user: str = ""
+    object: str = ""
+    address: str = ""
+    since: int | None = None
+    until: int | None = None
+
+    def fits(self, keys: Keys) -> bool:
+        """What the SQL says, of one event."""
+        return (
+            (self.vmid is None or keys.vmid == self.vmid)
+            and (not self.user or self.user in (keys.user, keys.account))
+            and (not self.object or keys.object == self.object)
+            and (not self.address or keys.address == self.address)
+            and (self.since is None or keys.time >= self.since)
+            and (self.until is None or keys.time <= self.until)
+        )
+
+
+def _conditions(question: Question) -> Iterator[tuple[str, str, Any]]:
+    """Each condition, with the name and the value of what it is compared with."""
+    if question.vmid is not None:
+        yield "vmid = {}", "vmid", question.vmid
+    if question.user:
+        yield "(user = {} OR account = {})", "user", question.user
+    if question.object:
+        yield "object = {}", "object", question.object
+    if question.address:
+        yield "address = {}", "address", question.address
+    if question.since is not None:
+        yield "time >= {}", "since", question.since
+    if question.until is not None:
+        yield "time <= {}", "until", question.until
+
+
+def select(question: Question) -> tuple[str, dict[str, Any]]:
+    """For SQLite: each line once, with its file and place; and the parameters."""
+    found = list(_conditions(question))
+    where = " AND ".join(text.replace("{}", f":{name}") for text, name, _value in found) or "1 = 1"
+    return f"SELECT DISTINCT file, place, line, text FROM acts WHERE {where}", {name: value for _, name, value in found}
