@@ -332,11 +332,30 @@ def test_a_line_that_was_changed_is_found_by_verify(world: World, capsys: pytest
     assert text.count("but that line is another one now") == 3
 
 
-def test_a_file_that_was_changed_is_read_again(world: World) -> None:
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_a_file_that_was_changed_is_read_again(world: World, first: int) -> None:
+    """Whether the change begins in its first line, or in its last."""
     keep(world.settings)
     path = world.files("closed")[0]
-    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()).replace(b"alice", b"mallo")))
-    assert [len(find(world.settings, Question(user=f"{one}@pve")).found) for one in ("alice", "mallo")] == [0, 3]
+    lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+    changed = [line.replace(b"alice", b"mallo") for line in lines[first:]]
+    path.write_bytes(gzip.compress(b"".join([*lines[:first], *changed])))
+    found = [len(find(world.settings, Question(user=f"{one}@pve")).found) for one in ("alice", "mallo")]
+    assert found == [first, 3 - first]
+
+
+def test_a_line_whose_part_went_with_its_day_is_found_no_more(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    parts = access(0, 7, 0, 1)
+    for day, part in zip(DAYS, parts, strict=False):
+        world.write("pve1", "access.log", day, part + b"\n")
+    assert (len(parts), len(find(world.settings, QUESTIONS[1]).found)) == (2, 1)
+    world.seal(0, "")
+    world.close(0, ".gz")
+    assert len(find(world.settings, QUESTIONS[1]).found) == 1
+    world.delete(0, "")
+    for answer in (find(world.settings, QUESTIONS[1]), scan(world.settings, QUESTIONS[1])):
+        assert answer.found == []
 
 
 @pytest.mark.parametrize("asked", [find, scan])

@@ -12,7 +12,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, field, replace
-from pathlib import Path
 from typing import IO
 
 from pve_audit.collector.index.database import (
