@@ -40,6 +40,8 @@ HOSTILE = (
     "[link](javascript:alert(3)) `code` **bold** http://evil.example @everyone",
 )
 
+PEOPLE = {"dario@pve": "Dario", "lena@pve": HOSTILE[0]}
+
 _ACTIONS = (
     ("vzdump", "backup.create", "low"),
     ("qmstart", "guest.start", "low"),
@@ -212,7 +214,7 @@ def build(
     if refused:
         events, rows = build_refused()
     found = find_anomalies(events, check_rules(shipped_rules(), None, working_hours(None, "Europe/Berlin")))
-    summary = summarise(events, found, rows, since=SINCE, until=NOW, now=NOW, timezone="Europe/Berlin")
+    summary = summarise(events, found, rows, since=SINCE, until=NOW, now=NOW, timezone="Europe/Berlin", people=PEOPLE)
     texts = [f"step {i}: removing volume local-lvm:vm-{i}-disk-0" for i in range(80)]
     logs = [
         {

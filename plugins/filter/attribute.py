@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.act import join_acts
-from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.addresses import read_nodes
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.addresses import read_nodes, read_people
 from ansible_collections.pve.audit.plugins.module_utils._model.act import Act
-from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import require_events
 
 DOCUMENTATION = r"""
@@ -136,17 +135,9 @@ _value:
 def attribute(events: object, nodes: object = None, people: object = None) -> list[Act]:
     """See DOCUMENTATION. Raises AnsibleFilterError with one sentence."""
     try:
-        return join_acts(require_events(events), read_nodes(nodes), _people(people))
+        return join_acts(require_events(events), read_nodes(nodes), read_people(people))
     except ValueError as error:
         raise AnsibleFilterError(f"pve.audit.attribute: {error}") from error
-
-
-def _people(value: object) -> dict[str, str]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping) or not all(isinstance(name, str) and name for name in value.values()):
-        raise InputError(f"people must be a map of user ids and names such as {{'alice@pve': 'Alice'}}, not {value!r}")
-    return {str(user): str(name) for user, name in value.items()}
 
 
 class FilterModule:

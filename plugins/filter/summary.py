@@ -51,6 +51,22 @@ options:
     description: IANA name of the time zone in which hours and weekdays are counted.
     type: str
     default: UTC
+  before:
+    description:
+      - Events around the period, such as the login before it. They are not counted, and only help to tell who did
+        something in the period.
+    type: list
+    elements: dict
+    default: []
+    version_added: 0.2.0
+  nodes:
+    description: All addresses of each node of the cluster, as for P(pve.audit.attribute#filter).
+    type: dict
+    version_added: 0.2.0
+  people:
+    description: Names of persons, as for P(pve.audit.attribute#filter).
+    type: dict
+    version_added: 0.2.0
 seealso:
   - plugin: pve.audit.events
     plugin_type: filter
@@ -108,9 +124,18 @@ _value:
           C(shows) (what it would show) and C(look) (how to look at it).
       type: dict
     critical:
-      description: What was of severity critical or high, newest first, as flat rows.
+      description:
+        - What was of severity critical or high, newest first, as flat rows.
+        - C(person), C(ip), C(channel), C(confidence) and C(candidates) say who did it, from where and how sure that is,
+          as P(pve.audit.attribute#filter) does; C(candidates) are names with the address where one is known.
       type: list
       elements: dict
+    who:
+      description: The same of these and of the events behind findings, by C(event.id).
+      type: dict
+    behind:
+      description: By the id of a finding, all C(candidates), and how many of its acts are of which C(confidence).
+      type: dict
     by_actor:
       description: One row for each user or token with C(events), C(share), C(failures), C(severities),
         C(top_actions), C(nodes), C(first), C(last).
@@ -163,6 +188,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.addresses import read_nodes, read_people
 from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.event import require_events
 from ansible_collections.pve.audit.plugins.module_utils._model.finding import Finding
@@ -179,6 +205,9 @@ def summary_filter(
     until: str | None = None,
     now: str | None = None,
     timezone: str = "UTC",
+    before: Any = (),
+    nodes: object = None,
+    people: object = None,
 ) -> dict[str, Any]:
     """See DOCUMENTATION."""
     clock = now or rfc3339(datetime.now(UTC).timestamp())
@@ -191,6 +220,9 @@ def summary_filter(
             until=until or None,
             now=clock,
             timezone=timezone,
+            before=require_events(before),
+            nodes=read_nodes(nodes),
+            people=read_people(people),
         )
     except ValueError as error:
         raise AnsibleFilterError(f"pve.audit.summary: {error}") from error

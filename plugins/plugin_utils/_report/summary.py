@@ -15,7 +15,8 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._classify.action import is_critical
-from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.join import unite_events
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.act import unite_acts
+from ansible_collections.pve.audit.plugins.module_utils._model.act import NodeAddresses
 from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, event_time, unique_events
@@ -39,6 +40,7 @@ from ansible_collections.pve.audit.plugins.plugin_utils._report.failures import 
 )
 from ansible_collections.pve.audit.plugins.plugin_utils._report.timeline import build_timeline
 from ansible_collections.pve.audit.plugins.plugin_utils._report.unrecorded import doubt_task_log
+from ansible_collections.pve.audit.plugins.plugin_utils._report.who import NOBODY, Who, behind, who_did
 
 ROOT = "root@pam"
 TASKS = "pve.task"
@@ -74,6 +76,7 @@ class _Tally:
     refused: Refusals = field(default_factory=dict)
     high_severity: list[dict[str, Any]] = field(default_factory=list)
     interest: list[tuple[int, str, str, str]] = field(default_factory=list)
+    who: dict[str, Who] = field(default_factory=dict)
 
 
 def summarise(
@@ -85,6 +88,9 @@ def summarise(
     until: str | None,
     now: str,
     timezone: str = "UTC",
+    before: Iterable[Event] = (),
+    nodes: NodeAddresses | None = None,
+    people: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The report's model.
 
@@ -92,9 +98,11 @@ def summarise(
     of a source count records, all else counts acts. `since`, `until` and `now` are RFC 3339 texts
     (`since` None: from the first record on; `until` None: until `now`).
     Hours and weekdays are those of the IANA time zone `timezone`; weekday 0 is Monday.
+    `before` are events around the period, which only help to tell who did something in it; `nodes` and `people` are
+    those of the filter `attribute`.
 
-    Returns a mapping with `verdict`, `period`, `totals`, `coverage`, `critical`, `by_actor`, `by_action`,
-    `by_hour`, `by_weekday`, `matrix`, `failures`, `refused`, `root`, `findings`, `timeline` and
+    Returns a mapping with `verdict`, `period`, `totals`, `coverage`, `critical`, `who`, `behind`, `by_actor`,
+    `by_action`, `by_hour`, `by_weekday`, `matrix`, `failures`, `refused`, `root`, `findings`, `timeline` and
     `upids_of_interest`; RETURN of the filter `summary` describes each.
     Raises InputError for a time or time zone that cannot be read.
     """
@@ -102,9 +110,10 @@ def summarise(
     records = unique_events(events)
     tally.totals["events"] = len(records)
     tally.records.update(str(event["event"].get("dataset")) for event in records)
-    for event in unite_events(records):
-        _count(tally, event)
     ordered = sort_findings(findings)
+    acts, tally.who = _acts(records, list(before), ordered, nodes, people)
+    for event in acts:
+        _count(tally, event)
     end = until if until is not None else now
     limits = (None if since is None else to_epoch(since), to_epoch(end))
     doubts = doubts_of(records)
@@ -118,8 +127,34 @@ def summarise(
         "findings": _count_findings(ordered),
         "timeline": build_timeline(ordered, covered["nodes"], *limits, _span(tally), tally.tz),
         "upids_of_interest": _interest(tally, ordered),
+        "behind": behind(ordered, tally.who),
         **_tables(tally),
     }
+
+
+def _acts(
+    records: list[Event],
+    before: list[Event],
+    findings: Iterable[Finding],
+    nodes: NodeAddresses | None,
+    people: Mapping[str, str] | None,
+) -> tuple[list[Event], dict[str, Who]]:
+    """One event for each act of the period, and who did those that are grave or behind a finding."""
+    told = {event_id for finding in findings for event_id in finding.event_ids}
+    outside = {event["event"].get("id") for event in before} - {event["event"].get("id") for event in records}
+
+    def wanted(event: Event) -> bool:
+        return event["event"].get("id") in told or _is_grave(event)
+
+    united, acts = unite_acts([*records, *before], wanted, nodes, people)
+    counted = [event for event in united if event["event"].get("id") not in outside] if outside else united
+    return counted, {identity: who_did(act) for identity, act in acts.items() if identity not in outside}
+
+
+def _is_grave(event: Event) -> bool:
+    return _part(event, "pve").get("severity") in HIGH_SEVERITIES or is_critical(
+        str(event["event"].get("action", "other"))
+    )
 
 
 def _tables(tally: _Tally) -> dict[str, Any]:
@@ -129,6 +164,7 @@ def _tables(tally: _Tally) -> dict[str, Any]:
     return {
         "totals": _totals(tally),
         "critical": sorted(tally.high_severity, key=lambda row: (row["time"] or "", row["id"]), reverse=True),
+        "who": dict(sorted(tally.who.items())),
         "by_actor": _by_actor(tally, named),
         "by_action": _by_action(tally),
         "by_hour": [sum(day[hour] for day in matrix) for hour in range(24)],
@@ -196,7 +232,8 @@ def _count_action(tally: _Tally, event: Event, head: Mapping[str, Any], time: st
         add_refused(tally.refused, event, action, time)
     high_severity = severity in HIGH_SEVERITIES or is_critical(action)
     if high_severity:
-        tally.high_severity.append(_row(event, head, pve, action, outcome, severity))
+        who = tally.who.get(event_id, NOBODY)
+        tally.high_severity.append(_row(event, head, pve, action, outcome, severity, who))
     if isinstance(pve.get("upid"), str) and (outcome == "failure" or high_severity):
         rank = HIGH_SEVERITIES.index(severity) if severity in HIGH_SEVERITIES else len(HIGH_SEVERITIES)
         tally.interest.append((rank, time, event_id, pve["upid"]))
@@ -227,13 +264,20 @@ def _count_actor(tally: _Tally, user: str, action: str, outcome: str, severity: 
 
 
 def _row(
-    event: Event, head: Mapping[str, Any], pve: Mapping[str, Any], action: str, outcome: str, severity: str
+    event: Event,
+    head: Mapping[str, Any],
+    pve: Mapping[str, Any],
+    action: str,
+    outcome: str,
+    severity: str,
+    who: Who,
 ) -> dict[str, Any]:
     """One line of the table of actions of high severity: flat, and every key present."""
     return {
         "id": head.get("id"),
         "time": event.get("@timestamp"),
-        "actor": _part(event, "user").get("id"),
+        "actor": _part(event, "user").get("id") or who["user"],
+        "person": who["person"],
         "action": action,
         "severity": severity,
         "object": pve.get("object"),
@@ -244,6 +288,9 @@ def _row(
         "status": pve.get("status"),
         "upid": pve.get("upid"),
         "ip": _part(event, "source").get("ip"),
+        "channel": who["channel"],
+        "confidence": who["confidence"],
+        "candidates": who["candidates"],
     }
 
 

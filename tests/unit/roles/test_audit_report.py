@@ -129,7 +129,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_files_are_for_the_owner_and_the_group(report: Path) -> None:
     names = sorted(path.name for path in report.parent.glob("pve-audit-report*"))
     assert names == [
-        f"pve-audit-report{end}" for end in ("-coverage.csv", "-findings.csv", ".csv", ".html", ".json", ".md")
+        f"pve-audit-report{end}"
+        for end in ("-coverage.csv", "-critical.csv", "-findings.csv", ".csv", ".html", ".json", ".md")
     ]
     assert {path.stat().st_mode & 0o777 for path in report.parent.glob("pve-audit-report*")} == {0o640}
 
@@ -199,7 +200,7 @@ def test_markdown_shows_hostile_text_only(report: Path) -> None:
         for line in text.split("## Grave actions")[1].split("##")[0].splitlines()
         if line.startswith("| ")
     }
-    assert widths == {6}, "no text adds a cell"
+    assert widths == {8}, "no text adds a cell"
 
 
 def test_who_is_who_and_the_controls_are_told(report: Path) -> None:
@@ -231,6 +232,9 @@ SHOWN = [
     ("html", "findings", "Action", "Guest destroyed"),
     ("html", "identity", "What is wrong", "Permission of a user instead of a group"),
     ("html", "critical", "Severity", "Critical"),
+    ("html", "critical", "User", "dario@pve Dario"),
+    ("html", "critical", "How sure", "likely"),
+    ("html", "findings", "Who", "Dario, likely"),
     ("html", "failures", "Reason", "VM 376 is locked (backup)"),
     ("html", "actors", "Mostly", "Backup made"),
     ("html", "actions", "Failures", "2"),
@@ -243,7 +247,12 @@ SHOWN = [
     ("md", "Controls", "GDPR article", "32"),
     ("csv", "events", "status", "RUNNING"),
     ("csv", "findings", "rule", "mass-guest-deletion"),
+    ("md", "Grave actions", "User", "dario@pve (Dario)"),
+    ("md", "Grave actions", "How sure", "likely"),
     ("csv", "findings", "actors", "dario@pve"),
+    ("csv", "findings", "candidates", "Dario"),
+    ("csv", "critical", "confidence", "likely"),
+    ("csv", "critical", "person", "Dario"),
     ("csv", "coverage", "state", "not_looked_at"),
 ]
 

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.groups import Group
-from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.join import find_groups
-from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.shape import require_joinable
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.join import (
+    find_groups,
+    only_tasks,
+    unite_groups,
+)
+from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.shape import mistake, require_joinable
 from ansible_collections.pve.audit.plugins.module_utils._model.act import (
     CERTAIN,
     LIKELY,
@@ -41,6 +45,29 @@ def join_acts(
     groups = find_groups(unique, nodes)
     acts = [_act(group, people or {}) for group in groups if not _is_note(group.lead)]
     return sorted(acts, key=lambda act: (act["@timestamp"] or "", str(act["event"]["id"])))
+
+
+def unite_acts(
+    events: Iterable[Event],
+    wanted: Callable[[Event], bool],
+    nodes: NodeAddresses | None = None,
+    people: Mapping[str, str] | None = None,
+) -> tuple[list[Event], dict[str, Act]]:
+    """What `unite_events` gives, and the acts of the events that are wanted, by the id that stands there.
+
+    Where there are tasks alone, nothing is joined, and the work is that of the wanted ones.
+    """
+    unique = unique_events(events)
+    if only_tasks(unique):
+        united = unique
+        groups = find_groups([event for event in unique if wanted(event) and mistake(event) is None], nodes)
+    else:
+        united, groups = unite_groups(unique, nodes)
+    return united, {
+        str(group.lead["event"]["id"]): _act(group, people or {})
+        for group in groups
+        if "id" in group.lead["event"] and (wanted(group.lead) or any(wanted(event) for event in group.members))
+    }
 
 
 def _is_note(event: Event) -> bool:

@@ -75,6 +75,15 @@ def read_nodes(value: object) -> dict[str, list[str]]:
     }
 
 
+def read_people(value: object) -> dict[str, str]:
+    """`{"alice@pve": "Alice"}`, the names of persons. Raises InputError for anything else."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) and name for name in value.values()):
+        raise InputError(f"people must be a map of user ids and names such as {{'alice@pve': 'Alice'}}, not {value!r}")
+    return {str(user): str(name) for user, name in value.items()}
+
+
 def _addresses(node: object, listed: object) -> list[object]:
     if isinstance(listed, (list, tuple)) and listed:
         return list(listed)

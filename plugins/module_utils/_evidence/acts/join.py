@@ -127,15 +127,24 @@ def unite_events(events: Iterable[Event], nodes: NodeAddresses | None = None) ->
     lines. No event is changed in place.
     """
     unique = unique_events(events)
-    if all(event["event"].get("dataset") == TASKS for event in unique):
-        return unique
+    return unique if only_tasks(unique) else unite_groups(unique, nodes)[0]
+
+
+def only_tasks(events: Iterable[Event]) -> bool:
+    """True where nothing can be joined: a task has one record."""
+    return all(event["event"].get("dataset") == TASKS for event in events)
+
+
+def unite_groups(unique: list[Event], nodes: NodeAddresses | None = None) -> tuple[list[Event], list[Group]]:
+    """What `unite_events` makes of events that occur once each, and the groups behind it."""
     chosen: dict[int, Event] = {}
     dropped: set[int] = set()
-    for group in find_groups([event for event in unique if mistake(event) is None], nodes):
+    groups = find_groups([event for event in unique if mistake(event) is None], nodes)
+    for group in groups:
         first = group.members[0] if not any(group.lead is event for event in group.members) else group.lead
         chosen[id(first)] = _united(group)
         dropped |= {id(event) for event in group.members if event is not first}
-    return [chosen.get(id(event), event) for event in unique if id(event) not in dropped]
+    return [chosen.get(id(event), event) for event in unique if id(event) not in dropped], groups
 
 
 def _united(group: Group) -> Event:

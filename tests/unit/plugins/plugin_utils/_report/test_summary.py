@@ -306,6 +306,42 @@ def test_what_two_sources_saw_is_one_act_of_two_records() -> None:
     assert [row["records"] for row in model["coverage"]["sources"]["looked_at"]] == [1, 1]
 
 
+def destroyed(*addresses: str) -> list[Any]:
+    """A destroyed guest as its task, and a call for it from each address in the same second."""
+    upid = "UPID:pve1:000005E3:0007C336:6B047AC4:qmdestroy:510:dario@pve:"
+    task = {"upid": upid, "node": "pve1", "starttime": 0x6B047AC4, "endtime": 0x6B047AC5, "type": "qmdestroy",
+            "id": "510", "user": "dario@pve", "status": "OK"}  # fmt: skip
+    at = datetime.fromtimestamp(0x6B047AC4, UTC).strftime("%d/%m/%Y:%H:%M:%S +0000")
+    call_of = f'[{at}] "DELETE /api2/json/nodes/pve1/qemu/510 HTTP/1.1" 200 {len(upid) + 11}'
+    return [task, *(f"{address} - dario@pve {call_of}" for address in addresses)]
+
+
+WHO = [
+    ([], "likely", None, ["Dario"]),
+    (["192.0.2.7"], "certain", "192.0.2.7", ["Dario (192.0.2.7)"]),
+    (["192.0.2.7", "192.0.2.8"], "ambiguous", None, ["Dario (192.0.2.7)", "Dario (192.0.2.8)"]),
+]
+
+
+@pytest.mark.parametrize(("addresses", "confidence", "ip", "candidates"), WHO)
+def test_a_grave_action_says_who_from_where_and_how_sure(
+    addresses: list[str], confidence: str, ip: str | None, candidates: list[str]
+) -> None:
+    events = events_of(destroyed(*addresses), node="pve1")
+    known: Any = {"nodes": {"pve1": ["192.0.2.1"]}, "people": {"dario@pve": "Dario"}}
+    mine = finding(event_ids=(events[0]["event"]["id"],))
+    model = summarise(events, [mine], [WHOLE], since=SINCE, until=UNTIL, now=UNTIL, **known)
+    [row] = [one for one in model["critical"] if one["id"] == mine.event_ids[0]]
+    assert (row["actor"], row["confidence"], row["ip"], row["candidates"]) == ("dario@pve", confidence, ip, candidates)
+    assert model["who"][row["id"]]["confidence"] == confidence
+    assert model["behind"] == {mine.id: {"candidates": candidates, "confidence": {confidence: 1}}}
+    # What was before the period tells who, and is not counted.
+    task, *calls = events
+    late = summarise([task], [mine], [WHOLE], since=SINCE, until=UNTIL, now=UNTIL, before=calls, **known)
+    assert late["critical"] == [row]
+    assert (late["totals"]["events"], [row["events"] for row in late["by_actor"]]) == (1, [1])
+
+
 def test_calls_that_only_read_are_counted_and_no_activity() -> None:
     reads = [call(1, outcome="success", action="api.read"), call(2, outcome="failure", action="api.read")]
     model = summary(reads)
