@@ -26,7 +26,8 @@ JOURNAL = (PVE_AUTH, LINUX_AUTH, LINUX_LOG)
 
 @dataclass
 class Hole:
-    """A time in which a running node wrote nothing into its journal, in epoch seconds."""
+    """A time in which a running node wrote nothing into its journal, in epoch seconds; one that ends before it starts
+    is a step back of the clock."""
 
     node: str
     start: float

@@ -16,6 +16,7 @@ from ansible_collections.pve.audit.plugins.module_utils._evidence.registry impor
 from ansible_collections.pve.audit.plugins.module_utils._evidence.source import Context
 from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import ApiError, InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.event import get_field
 from ansible_collections.pve.audit.plugins.module_utils._model.time import zone
 from ansible_collections.pve.audit.plugins.module_utils._parse.facts import LINUX_AUTH, PVE_AUTH
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import EventIds
@@ -32,6 +33,7 @@ from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api
 from ansible_collections.pve.audit.plugins.module_utils._pve.tasks import TaskFilter, cluster_nodes, collect_tasks
 from ansible_collections.pve.audit.plugins.module_utils._pve.tasks_coverage import Question
 
+_PARTIAL = {"not_permitted", "node_offline", "node_unreachable", "timed_out", "server_error"}
 _REASONS = {401: "not_permitted", 403: "not_permitted", 595: "node_unreachable", 596: "node_unreachable"}
 
 
@@ -61,11 +63,16 @@ def _read_tasks(
         workers=params["concurrency"],
         question=Question(interval.since, interval.until),
     )
-    for node in nodes:
+    # Of a node that shows a part of its tasks, nothing can be said to be missing.
+    whole = {
+        row.node for row in listed.coverage if not row.nothing and not _PARTIAL & {one["code"] for one in row.reasons}
+    }
+    for node in whole:
         found.records.setdefault((node, INDEX), set())
     for task in listed.tasks:
         for event in read_item(task, BY_NAME["task"], Context("", ids=ids)):
-            found.add(classify_event(event), "tasks", str(event["event"].get("id", "")), INDEX)
+            record = INDEX if get_field(event, "host.name") in whole else ""
+            found.add(classify_event(event), "tasks", str(event["event"].get("id", "")), record)
     found.coverage += listed.coverage
 
 

@@ -38,7 +38,7 @@ from ansible_collections.pve.audit.plugins.module_utils._places.sieve import Acc
 # Where each log may lie in the folder of a node.
 _LOGS = ("", "var/log")
 _ACCESS = ("", "pveproxy", "var/log/pveproxy")
-_TASKS = ("tasks", "pve/tasks", "var/log/pve/tasks")
+_TASKS = ("tasks", "pve/tasks", "var/log/pve/tasks", "")
 _PRESERVED = ("pve-audit/tasks", "var/log/pve-audit/tasks")
 _ROTATED = r"(?:[.-]\d{1,8})?(?:\.(?:gz|xz|zst|bz2))?"
 _NAMES = {
@@ -108,7 +108,7 @@ def _texts(path: str, folder: str) -> Iterator[Entry]:
     """The texts of tasks, whose names are UPIDs."""
     for place in _TASKS:
         for entry in list_folder(path, os.path.join(folder, place)):
-            if entry.kind == "folder" and re.fullmatch("[0-9A-F]", entry.name):
+            if entry.kind == "folder" and re.fullmatch("[0-9A-F]|texts", entry.name):
                 yield from (text for text in list_folder(path, entry.path) if text.name.startswith("UPID:"))
 
 

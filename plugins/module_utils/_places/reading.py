@@ -27,6 +27,8 @@ BEFORE = {"access": 3 * 3600, "journal": 7 * 86400, "task": 86400, "archive": 7 
 AFTER = 600
 # A node writes into its journal at least once an hour (cron.hourly), and far more often as a rule.
 LONGEST_SILENCE = 3 * 3600
+# Lines of one log are in order, but for some seconds in which several processes wrote.
+_OUT_OF_ORDER = 60
 # How much earlier than the end of the interval a log may end that is written all the time.
 SLACK = 900
 
@@ -95,6 +97,7 @@ class Reader:
 
     def _read(self, file: str, lines: Lines) -> None:
         line, count = b"", 0
+        self._last = None
         for number, line in lines:
             count += 1
             if count == 1 or self.named == "journal":
@@ -138,7 +141,9 @@ class Reader:
             return
         if self.named == "journal" and (match := _BOOT.search(line)) is not None:
             boot = match[1]
-            if boot == self._boot and self._last is not None and time - self._last > LONGEST_SILENCE:
+        if self._last is not None:
+            silent = bool(boot) and boot == self._boot and time - self._last > LONGEST_SILENCE
+            if silent or time < self._last - _OUT_OF_ORDER:
                 self.found.holes.append(Hole(self.node, self._last, time))
         self._boot, self._last = boot, time
         self._span(time)

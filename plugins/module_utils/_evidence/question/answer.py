@@ -10,7 +10,8 @@ from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.act import join_acts
 from ansible_collections.pve.audit.plugins.module_utils._evidence.found import Found, nodes_of
-from ansible_collections.pve.audit.plugins.module_utils._evidence.gaps import Gap, find_agreements, find_gaps
+from ansible_collections.pve.audit.plugins.module_utils._evidence.question.gap import Gap
+from ansible_collections.pve.audit.plugins.module_utils._evidence.question.gaps import find_agreements, find_gaps
 from ansible_collections.pve.audit.plugins.module_utils._evidence.question.question import Question, pick
 from ansible_collections.pve.audit.plugins.module_utils._model.act import Act, NodeAddresses
 from ansible_collections.pve.audit.plugins.module_utils._model.coverage import SOURCES_OF_EVIDENCE, Coverage
@@ -25,6 +26,7 @@ def answer(
     Acts are joined from everything, and only then picked: who did something may stand in the line of another node.
     """
     joined = join_acts(found.events, nodes or None, people)
+    gaps = [gap for gap in find_gaps(found, joined) if _in_time(gap, question)]
     acts = pick(joined, question)
     known = {identity: event for event in found.events if (identity := event["event"].get("id"))}
     places = _by_cursor(found)
@@ -35,7 +37,7 @@ def answer(
         "acts": acts,
         "coverage": coverage,
         "complete": all(row["complete"] for row in coverage),
-        "gaps": [gap for gap in find_gaps(found, joined) if _in_time(gap, question)],
+        "gaps": gaps,
         "agreements": find_agreements(found),
         "not_looked_at": _not_looked_at(found.coverage),
     }

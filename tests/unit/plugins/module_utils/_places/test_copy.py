@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -136,25 +137,62 @@ def with_text(nodes: Path) -> None:
     (nodes / "pve1/tasks/A" / first).touch()
 
 
+NAMED = (
+    without("pve1/tasks/index", UPID),
+    without("pve1/journal.json.gz", f"starting task {UPID}"),
+    without("*/access.log", "/qemu/510"),
+)
+
+
+def emptied(nodes: Path) -> None:
+    (nodes / "pve1/access.log").write_bytes(b"")
+
+
+def taken_out(nodes: Path) -> None:
+    """The record of the task and all its lines in the journal are gone; the call is not."""
+    without("pve1/tasks/index", UPID)(nodes)
+    without("pve1/journal.json.gz", UPID)(nodes)
+    (nodes / "pve1/tasks/active").touch()
+
+
+def shifted(nodes: Path) -> None:
+    """The clock of pve1 is two seconds ahead, as its access log shows."""
+    path = nodes / "pve1/access.log"
+    path.write_text(
+        re.sub(r"(?<=:\d\d:)\d\d(?= )", lambda second: f"{min(59, int(second[0]) + 2):02}", path.read_text())
+    )
+
+
+def set_back(nodes: Path) -> None:
+    path = nodes / "pve1/access.log"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines, lines[-1].replace(":17:41:", ":17:21:")]))
+
+
 @pytest.mark.parametrize(
     ("change", "code", "node"),
     [
-        (without("pve1/tasks/index", UPID), "task_removed", "pve1"),
-        (without("pve1/journal.json.gz", f"starting task {UPID}"), "start_not_logged", "pve1"),
-        (without("*/access.log", "/qemu/510"), "call_missing", "pve1"),
+        (without("pve1/access.log", "/qemu/510"), "call_missing", "pve1"),
+        (emptied, "call_missing", "pve1"),
+        (taken_out, "task_removed", "pve1"),
+        (shifted, "clock_differs", "pve1"),
+        (set_back, "clock_back", "pve1"),
+        (NAMED[0], "task_removed", "pve1"),
+        (NAMED[1], "start_not_logged", "pve1"),
+        (NAMED[2], "call_missing", "pve1"),
         (with_text, "text_missing", "pve1"),
     ],
-    ids=["index", "journal", "access.log", "text"],
+    ids=["twin", "emptied", "all_records", "clock", "set_back", "index", "journal", "access.log", "text"],
 )
 def test_what_one_source_lacks_is_a_gap(revenge: Path, change: Callable[[Path], None], code: str, node: str) -> None:
     before = {gap["code"] for gap in answer(read(revenge), ALL)["gaps"]}
     assert before == {"logging.messages.lost"}
     change(revenge)
-    result = answer(read(revenge), ALL)
-    (gap,) = [gap for gap in result["gaps"] if gap["code"] == code]
+    result = answer(read(revenge), ALL, NODES)
+    (gap, *_more) = [gap for gap in result["gaps"] if gap["code"] == code]
     assert gap["node"] == node
-    assert UPID in gap["upids"] or code == "text_missing"
-    if code == "task_removed":
+    assert UPID in gap["upids"] or change not in NAMED
+    if change is NAMED[0]:
         assert node not in {row["node"] for row in result["agreements"]}
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
 
 from ansible_collections.pve.audit.plugins.module_utils._evidence.found import (
     ACTIVE,
@@ -23,6 +22,14 @@ from ansible_collections.pve.audit.plugins.module_utils._evidence.found import (
     TEXTS,
     Found,
 )
+from ansible_collections.pve.audit.plugins.module_utils._evidence.question.gap import (
+    SECONDS,
+    Gap,
+    Span,
+    new_gap,
+    spans_of,
+)
+from ansible_collections.pve.audit.plugins.module_utils._evidence.question.gaps_calls import find_call_gaps
 from ansible_collections.pve.audit.plugins.module_utils._model.act import Act
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, event_time, get_field
@@ -36,43 +43,14 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.facts import (
 )
 from ansible_collections.pve.audit.plugins.module_utils._parse.upid import Upid, parse_upid
 
-Gap = dict[str, Any]
 _LOSSES = (ACTION_LOST, ACTION_DAMAGED, ACTION_REMOVED, ACTION_STOPPED)
-_ROOT = "root@pam"
 _MOST = 50  # UPIDs that one gap names
-# A task is in the journal when it starts; tasks of this kind are written by other programs, or by none.
-_SECONDS = 2
-
-
-class Span(NamedTuple):
-    """An interval in epoch seconds."""
-
-    start: float
-    end: float
-
-    def holds(self, time: float) -> bool:
-        """Whether the time lies well inside, where lines of the same moment must be there too."""
-        return self.start + _SECONDS <= time <= self.end - _SECONDS
 
 
 def find_gaps(found: Found, acts: Iterable[Act]) -> list[Gap]:
     """All gaps, by node and time. Each has code, node, message, from, until, sources and upids."""
-    gaps = [*_task_gaps(found), *_call_gaps(found, acts), *_losses(found.events), *_silences(found)]
+    gaps = [*_task_gaps(found), *find_call_gaps(found, acts), *_losses(found.events), *_silences(found)]
     return sorted(gaps, key=lambda gap: (gap["node"], gap["from"] or "", gap["code"]))
-
-
-def _gap(code: str, node: str, message: str, times: Iterable[float], sources: Iterable[str], **more: Any) -> Gap:
-    moments = sorted(times)
-    return {
-        "code": code,
-        "node": node,
-        "message": message,
-        "from": rfc3339(moments[0]) if moments else None,
-        "until": rfc3339(moments[-1]) if moments else None,
-        "sources": list(sources),
-        "upids": [],
-        **more,
-    }
 
 
 class _Tasks:
@@ -97,7 +75,7 @@ class _Tasks:
         times = [self.known[text].starttime for text in names]
         count = f"{len(names)} task{'s' if len(names) > 1 else ''}"
         sources = [*(one for one in having if one in self.records), *lacking]
-        return _gap(code, self.node, f"{count} of {self.node} {why}", times, sources, upids=names[:_MOST])
+        return new_gap(code, self.node, f"{count} of {self.node} {why}", times, sources, upids=names[:_MOST])
 
 
 def _read(text: str) -> Upid | None:
@@ -111,18 +89,9 @@ def _by_node(found: Found) -> Iterator[_Tasks]:
     records: dict[str, dict[str, set[str]]] = defaultdict(dict)
     for (node, source), upids in found.records.items():
         records[node][source] = upids
-    spans = _spans(found, "pve.auth")
+    spans = spans_of(found, "pve.auth")
     for node, sources in sorted(records.items()):
         yield _Tasks(node, sources, spans.get(node))
-
-
-def _spans(found: Found, source: str) -> dict[str, Span]:
-    """The interval that was seen of a source, by node; none where it was not seen."""
-    return {
-        row.node: Span(row.start, row.end)
-        for row in found.coverage
-        if row.source == source and row.start is not None and row.end is not None
-    }
 
 
 def _task_gaps(found: Found) -> Iterator[Gap]:
@@ -182,40 +151,6 @@ def _not_in_journal(tasks: _Tasks) -> Iterator[Gap]:
         yield tasks.missing("start_not_logged", others, (JOURNAL_START,), lacking, "have no line of their start")
 
 
-def _call_gaps(found: Found, acts: Iterable[Act]) -> Iterator[Gap]:
-    """What only a call can have done, where each node's access.log was seen and none has the call.
-
-    Only root@pam works without a call: commands, the scheduler and the cluster itself are that account's.
-    """
-    spans = _spans(found, "pve.access")
-    nodes = {row.node for row in found.coverage}
-    if not spans or set(spans) != nodes:
-        return
-    lacking: dict[str, list[Act]] = defaultdict(list)
-    for act in acts:
-        time = event_time(act)
-        inside = time is not None and all(span.holds(time) for span in spans.values())
-        if inside and _needs_call(act) and not any(one["file"] == "access.log" for one in _witnesses(act)):
-            lacking[act["host"]["name"] or ""].append(act)
-    for node, group in lacking.items():
-        times = [time for act in group if (time := event_time(act)) is not None]
-        count = f"{len(group)} act{'s' if len(group) > 1 else ''}"
-        what = f"{count} of {node} can only come from a call, and no access.log has it"
-        upids = [str(act["pve"]["upid"]) for act in group if act["pve"]["upid"]]
-        yield _gap("call_missing", node, what, times, ["access.log"], upids=upids[:_MOST])
-
-
-def _witnesses(act: Act) -> list[dict[str, Any]]:
-    return [{**one, "file": one["file"].rpartition("/")[2][:10]} for one in act["attribution"]["witnesses"]]
-
-
-def _needs_call(act: Act) -> bool:
-    """A task, or a login through the API, of another account than root@pam."""
-    user, action = act["user"]["account"], str(act["event"]["action"])
-    login = action.startswith("access.login") and act["event"]["outcome"] == "success"
-    return user not in (None, _ROOT) and bool(act["pve"]["upid"] or login)
-
-
 def _losses(events: Iterable[Event]) -> Iterator[Gap]:
     """What loggers say of messages that they lost, and of their own stops."""
     groups: dict[tuple[str, str], list[Event]] = defaultdict(list)
@@ -228,14 +163,18 @@ def _losses(events: Iterable[Event]) -> Iterator[Gap]:
         count = sum(number for event in group if isinstance(number := get_field(event, "pve.lost"), int))
         text = get_field(group[0], "error.message") or group[0]["event"].get("original", "")
         message = f"{count} messages of {node} are lost" if count else f"{len(group)} times on {node}: {text}"
-        yield _gap(action, node, message, times, ["journal"], lost=count)
+        yield new_gap(action, node, message, times, ["journal"], lost=count)
 
 
 def _silences(found: Found) -> Iterator[Gap]:
     for hole in found.holes:
+        if hole.end < hole.start:
+            message = f"the clock of {hole.node} went back by {human_duration(hole.start - hole.end)}"
+            yield new_gap("clock_back", hole.node, message, (hole.end, hole.start), ["journal or access.log"])
+            continue
         length = human_duration(hole.end - hole.start)
         message = f"{hole.node} ran and wrote nothing into its journal for {length}"
-        yield _gap("silent", hole.node, message, (hole.start, hole.end), ["journal"])
+        yield new_gap("silent", hole.node, message, (hole.start, hole.end), ["journal"])
 
 
 def find_agreements(found: Found) -> list[Gap]:
@@ -248,7 +187,7 @@ def find_agreements(found: Found) -> list[Gap]:
             continue
         start = max(tasks.span.start, min(tasks.known[text].starttime for text in index))
         end = min(tasks.span.end, max(tasks.known[text].starttime for text in index | journal))
-        inside = {text for text in index | journal if start + _SECONDS <= tasks.known[text].starttime <= end - _SECONDS}
+        inside = {text for text in index | journal if start + SECONDS <= tasks.known[text].starttime <= end - SECONDS}
         if start < end and inside <= common | tasks.of(ACTIVE):
             sources = [JOURNAL_START, *(one for one in (INDEX, PRESERVED, ARCHIVE) if tasks.looked_at(one))]
             rows.append(
