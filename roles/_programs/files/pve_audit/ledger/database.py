@@ -78,7 +78,9 @@ class Database:
         self._seen = seen
         if not changed:
             return None
-        return Look(*root, {row[0]: _row(row) for row in rows if row[0] != _ROOT}, inodes - {_ROOT})
+        version, writer, mtime = root
+        rows_below = {row[0]: _row(row) for row in rows if row[0] != _ROOT}
+        return Look(version, writer, mtime, rows_below, inodes - {_ROOT})
 
     def close(self) -> None:
         """Let go of the file."""
