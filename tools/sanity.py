@@ -21,7 +21,10 @@ from tools.export import export_collection
 from tools.paths import BUILD
 
 # What is shipped is tested; ruff and mypy hold the rest of the tree to a stricter rule.
-OUT_OF_SCOPE = [word for folder in ("bench", "docs", "tests", "tools") for word in ("--exclude", f"{folder}/")]
+# A file of extensions/sigma is a rule of several documents, which ansible-test allows nowhere.
+OUT_OF_SCOPE = [
+    word for folder in ("bench", "docs", "extensions/sigma", "tests", "tools") for word in ("--exclude", f"{folder}/")
+]
 
 _GET_PIP = """\
 import ensurepip

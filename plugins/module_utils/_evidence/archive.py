@@ -147,7 +147,7 @@ def _whole(line: Relayed, params: Mapping[str, str], context: Context) -> str | 
 
 def unfinished(context: Context) -> list[Event]:
     """An event of kind pipeline_error for each line of which parts are missing."""
-    lines = [(key, parts) for key, parts in context.parts.items()]
+    lines = list(context.parts.items())
     context.parts.clear()
     return [
         corrupt_event(DATASET, short_host(key[0]), parts[min(parts)], _NO_PART, context.ids) for key, parts in lines

@@ -10,7 +10,7 @@ are all who could have, `confidence` how sure their list is, `witnesses` the lin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, Optional, TypedDict
 
 CERTAIN, LIKELY, AMBIGUOUS, UNKNOWN = "certain", "likely", "ambiguous", "unknown"
 CONFIDENCES = (CERTAIN, LIKELY, AMBIGUOUS, UNKNOWN)
@@ -54,15 +54,17 @@ class Attribution(TypedDict):
     witnesses: list[Witness]
 
 
+_Text = Optional[str]  # noqa: UP045 - an alias is evaluated, and sanity asks for this form
+
 Act = TypedDict(
     "Act",
     {
-        "@timestamp": str | None,
+        "@timestamp": _Text,
         "event": dict[str, Any],
-        "user": dict[str, str | None],
-        "person": str | None,
-        "source": dict[str, str | None],
-        "host": dict[str, str | None],
+        "user": dict[str, _Text],
+        "person": _Text,
+        "source": dict[str, _Text],
+        "host": dict[str, _Text],
         "pve": dict[str, Any],
         "attribution": Attribution,
     },

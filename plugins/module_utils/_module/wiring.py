@@ -12,13 +12,15 @@ from typing import Any, TypeVar
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import ApiError, AuditError, InputError
-from ansible_collections.pve.audit.plugins.module_utils._module.api_options import api_spec as api_spec
+from ansible_collections.pve.audit.plugins.module_utils._module import api_options
 from ansible_collections.pve.audit.plugins.module_utils._pve import session, transport
 from ansible_collections.pve.audit.plugins.module_utils._pve.change import Change
 from ansible_collections.pve.audit.plugins.module_utils._pve.credentials import Credentials
 
 Result = dict[str, Any]
 Answer = TypeVar("Answer")
+
+api_spec = api_options.api_spec
 
 STATE: dict[str, Any] = {"type": "str", "choices": ["present", "absent"], "default": "present"}
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from typing import Optional
 
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.groups import Group
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.lines import Line, answers_with
@@ -29,7 +30,7 @@ _ALSO: dict[str, frozenset[str]] = {
 # Their tasks run on the node that took the call, and their answers hold more than a UPID.
 _AT_ENTRY = frozenset({"guest.console.open", "node.console.open"})
 
-Key = tuple[str | None, str, int, int | None]
+Key = tuple[Optional[str], str, int, Optional[int]]  # noqa: UP045 - an alias is evaluated, and sanity asks for this form
 
 
 API_PROGRAMS = frozenset({"pvedaemon", "pveproxy"})
@@ -110,7 +111,7 @@ def _possible(group: Group, index: dict[Key, list[Line]]) -> list[Line]:
     vmid = get_field(group.lead, "pve.vmid")
     found: dict[int, Line] = {}
     for second in (upid.starttime, upid.starttime + 1):
-        for guest in {vmid, None}:
+        for guest in (vmid, None):
             for line in index.get((upid.userid, upid.node, second, guest), ()):
                 if _could_start(line, group, upid):
                     found.setdefault(id(line), line)

@@ -216,7 +216,7 @@ def _index(groups: Iterable[Group]) -> _Index:
 def _places(group: Group) -> Iterator[tuple[str, int]]:
     line = group.line
     if line is not None:
-        for node in {line.node, line.target or line.node, line.entry_node or line.node}:
+        for node in (line.node, line.target or line.node, line.entry_node or line.node):
             yield from ((node, second - late) for second in line.seconds for late in (0, 1))
     if group.upid is not None:
         start, end = group.upid.starttime, _end(group)
@@ -295,6 +295,6 @@ def _may_be(command: Command, change: _Change) -> bool:
         return False
     if any(word.endswith(f"/etc/pve/{change.file}") for word in command.words):
         return True
-    named = str(change.named or "").split("/")[0].split("!")[0]
+    named = str(change.named or "").partition("/")[0].partition("!")[0]
     tools = {word.rpartition("/")[2] for word in command.words[:1]}
     return bool(tools & _TOOLS) and bool(named) and any(named in word.split("/") for word in command.words)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Optional
 
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.groups import Group
 from ansible_collections.pve.audit.plugins.module_utils._model.act import AMBIGUOUS, LIKELY, UNKNOWN, Candidate
@@ -18,7 +19,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.event import get_
 from ansible_collections.pve.audit.plugins.module_utils._model.time import to_epoch
 
 _BULK = "guest.bulk."
-Parents = dict[tuple[str | None, str], list[tuple[float, float, Group]]]
+Parents = dict[tuple[Optional[str], str], list[tuple[float, float, Group]]]  # noqa: UP045 - an alias is evaluated, and sanity asks for this form
 
 
 def judge_children(groups: list[Group]) -> None:

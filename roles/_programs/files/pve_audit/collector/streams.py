@@ -152,6 +152,9 @@ class Splits:
             return None
         return self._pop((key, place))
 
+    def _oldest(self) -> tuple[Key, int]:
+        return next(iter(self.waiting))
+
     def _pop(self, where: tuple[Key, int]) -> Split:
         split = self.waiting.pop(where)
         self.count -= len(split.parts)
@@ -160,5 +163,5 @@ class Splits:
     def spare(self, most: int = MOST_PARTS) -> Iterator[tuple[Key, int, Split]]:
         """Take out the oldest lines until no more than `most` parts wait."""
         while self.count > most or len(self.waiting) > most or (most == 0 and self.waiting):
-            oldest = next(iter(self.waiting))
+            oldest = self._oldest()
             yield *oldest, self._pop(oldest)
