@@ -32,6 +32,7 @@ def counted(number: int, what: str) -> str:
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """`, did you mean x?` for the known word that is most like this one, else nothing."""
-    close = difflib.get_close_matches(word, sorted(set(known)), n=1, cutoff=0.75)
-    return f", did you mean {close[0]}?" if close else ""
+    """`, did you mean x?` for the known word that is most like this one in small letters, else nothing."""
+    words = {one.casefold(): one for one in sorted(set(known), reverse=True)}
+    close = difflib.get_close_matches(word.casefold(), sorted(words), n=1, cutoff=0.75)
+    return f", did you mean {words[close[0]]}?" if close else ""

@@ -39,6 +39,7 @@ class Accounts:
     [
         (["qmdestroy", "newtask"], [], []),
         (["qmdestory"], [], [("types: there is no task of type qmdestory, did you mean qmdestroy?", True)]),
+        (["QMDestroy"], [], [("types: there is no task of type QMDestroy, did you mean qmdestroy?", True)]),
         (["zzz"], [], [("types: there is no task of type zzz", False)]),
         ([], ["alice", "alice@pve", "alice@pve!ci", "bob@ldap", "gone@pve", "gone", "gone@pve!ci"], []),
         (
@@ -50,6 +51,11 @@ class Accounts:
             [],
             ["alcie@pve!ci"],
             [("users: there is no account alcie@pve!ci, and no task of one, did you mean alice@pve?", True)],
+        ),
+        (
+            [],
+            ["ALICE@PVE"],
+            [("users: there is no account ALICE@PVE, and no task of one, did you mean alice@pve?", True)],
         ),
         ([], ["bbo"], [("users: there is no account bbo, and no task of one", False)]),
         ([], ["zoe@pve"], [("users: there is no account zoe@pve, and no task of one", False)]),
