@@ -111,7 +111,7 @@ def _archived(line: Relayed, params: Mapping[str, str], context: Context) -> Fou
     text = _whole(line, params, context)
     if text is None:
         return None
-    source, file = params.get("source", ""), params.get("file", "")
+    source = params.get("source", "")
     place = params.get("cursor") or ":".join(params.get(key, "") for key in ("file", "inode", "fingerprint", "offset"))
     if source == "heartbeat":
         return _heartbeat(params, line, context)
@@ -123,8 +123,13 @@ def _archived(line: Relayed, params: Mapping[str, str], context: Context) -> Fou
         return JOURNAL.parse(_record(Relayed(line.micros, line.host, line.app, line.procid, text, params)), context)
     if source == "forward" or "offset" not in params:
         return _lost(params.get("note") or params.get("event") or source, text, line, context)
-    if file.endswith(_GAPS):
+    if params.get("file", "").endswith(_GAPS):
         return _lost("task_gap", _message(text), line, context)
+    return _of_file(params.get("file", ""), text, context)
+
+
+def _of_file(file: str, text: str, context: Context) -> Found:
+    """A line of a file, as the source reads it that the file belongs to."""
     known = next((one for part, one in _FILES if part in file), JOURNAL)
     if known is JOURNAL:
         return _carried(text, context) or (read_syslog(text, context) if has_time(text) else None)

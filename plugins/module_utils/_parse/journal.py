@@ -68,21 +68,20 @@ def parse_journal_line(
     text, clock = decode_line(line), clock or WallClock()
     match = _ISO.fullmatch(text) or _TRADITIONAL.fullmatch(text)
     if match is None:
-        if _NOT_A_RECORD.match(text):
-            return corrupt_event(PVE_AUTH, node, text, INDENTED, ids) if _looks_indented(text) else None
-        return corrupt_event(PVE_AUTH, node, text, _not_a_line(text), ids)
+        return _no_line(text, node, ids)
     host, ident, pid, message = match.groups()[-4:]
     host = short_host(host) or node
     hidden = bool(_BLOB.fullmatch(message)) and is_audit_program(ident)
     facts = None if hidden else read_message(ident, message)
-    if facts is None and not hidden and "]: " in message and _holds_line(message):
+    evidence = facts is not None or hidden
+    if not evidence and "]: " in message and _holds_line(message):
         return corrupt_event(PVE_AUTH, host, text, _RAN_INTO, ids)
-    if facts is None and not hidden and not clock.changes:
+    if not evidence and not clock.changes:
         return None
     try:
         timestamp, note = _line_time(match, host, reference, clock)
     except InputError as err:
-        return corrupt_event(PVE_AUTH, host, text, str(err), ids) if facts or hidden else None
+        return corrupt_event(PVE_AUTH, host, text, str(err), ids) if evidence else None
     if hidden:
         return corrupt_event(PVE_AUTH, host, text, _HIDDEN, ids, timestamp=timestamp)
     if facts is None:
@@ -92,6 +91,13 @@ def parse_journal_line(
     if note:
         event["pve"]["time_note"] = note
     return event
+
+
+def _no_line(text: str, node: str, ids: EventIds) -> Event | None:
+    """What stands between lines is nothing, unless it looks like one that somebody moved in."""
+    if not _NOT_A_RECORD.match(text):
+        return corrupt_event(PVE_AUTH, node, text, _not_a_line(text), ids)
+    return corrupt_event(PVE_AUTH, node, text, INDENTED, ids) if _looks_indented(text) else None
 
 
 def has_time(line: str) -> bool:

@@ -125,6 +125,12 @@ def learn(lines: list[Line], nodes: NodeAddresses | None, ran: set[str], hosts: 
     if nodes and named <= {*nodes, "localhost"}:
         known.complete = _complete(nodes)
     known.given = {address: node for node, listed in (nodes or {}).items() for address in listed}
+    _guess(lines, known)
+    return known
+
+
+def _guess(lines: Iterable[Line], known: Addresses) -> None:
+    """Addresses that are a node's by how often its calls came from there."""
     met = {ip for _user, ip in known.clients}
     for address, (nodes_seen, calls) in _nodes_behind(lines).items():
         always = [node for node, number in nodes_seen.items() if number == calls]
@@ -134,7 +140,6 @@ def learn(lines: list[Line], nodes: NodeAddresses | None, ran: set[str], hosts: 
             known.learned[address] = always[0]
         elif address not in met:
             known.guessed[address] = always[0]
-    return known
 
 
 def _nodes_behind(lines: Iterable[Line]) -> dict[str, tuple[Counter[str], int]]:

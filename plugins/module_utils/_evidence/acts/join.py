@@ -10,7 +10,7 @@ Both take events that are classified, as the filter `events` gives them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
+from typing import Any, cast
 
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.addresses import learn, pair_twins
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.calls import join_calls, judge_call, judge_tasks
@@ -148,30 +148,47 @@ def unite_groups(unique: list[Event], nodes: NodeAddresses | None = None) -> tup
 
 
 def _united(group: Group) -> Event:
-    sources = {one["ip"] for one in group.candidates}
-    ip = next(iter(sources)) if len(sources) == 1 and group.confidence in (CERTAIN, LIKELY) else None
+    """The event that leads the group, with what the others say of who did it and of what."""
     lead = group.lead
-    others = [event["event"]["id"] for event in group.members if event is not lead and "id" in event["event"]]
     event = cast("Event", dict(lead))
-    if ip is not None:
-        event["source"] = {**lead.get("source", {}), "ip": ip}
-    elif "source" in lead and lead["source"].get("ip") not in sources:
-        del event["source"]
+    _place(event, group)
     users = {one["user"] for one in group.candidates}
     if "user" not in lead and len(users) == 1 and group.confidence == LIKELY and (user := users.pop()) is not None:
         event["user"] = user_fields(user)
-    people = {one["person"] for one in group.candidates}
-    person = people.pop() if len(people) == 1 and group.confidence in (CERTAIN, LIKELY) else None
-    if others or group.renamed or person is not None:
-        event["pve"] = {**lead.get("pve", {}), "witnesses": others}
-    if person is not None:
-        event["pve"]["person"] = person
-    if group.renamed:
-        event["pve"]["login"] = group.renamed
     if group.graver is not None:
-        graver = group.graver
-        event["event"] = {**lead["event"], "action": graver["event"]["action"]}
-        event["pve"]["severity"] = graver["pve"]["severity"]
-    if group.object is not None and "object" not in event["pve"]:
-        event["pve"]["object"] = group.object
+        event["event"] = {**lead["event"], "action": group.graver["event"]["action"]}
+    if facts := _facts(group):
+        event["pve"] = {**lead.get("pve", {}), **facts}
     return event
+
+
+def _place(event: Event, group: Group) -> None:
+    """The address of the client where it is sure enough; that of a node is taken away."""
+    sources = {one["ip"] for one in group.candidates}
+    ip = next(iter(sources)) if len(sources) == 1 and _is_sure(group) else None
+    if ip is not None:
+        event["source"] = {**event.get("source", {}), "ip": ip}
+    elif "source" in event and event["source"].get("ip") not in sources:
+        del event["source"]
+
+
+def _facts(group: Group) -> dict[str, Any]:
+    """What the other events add to `pve`."""
+    lead = group.lead
+    others = [event["event"]["id"] for event in group.members if event is not lead and "id" in event["event"]]
+    people = {one["person"] for one in group.candidates}
+    person = people.pop() if len(people) == 1 and _is_sure(group) else None
+    facts: dict[str, Any] = {"witnesses": others} if others or group.renamed or person is not None else {}
+    if person is not None:
+        facts["person"] = person
+    if group.renamed:
+        facts["login"] = group.renamed
+    if group.graver is not None:
+        facts["severity"] = group.graver["pve"]["severity"]
+    if group.object is not None and "object" not in lead.get("pve", {}):
+        facts["object"] = group.object
+    return facts
+
+
+def _is_sure(group: Group) -> bool:
+    return group.confidence in (CERTAIN, LIKELY)

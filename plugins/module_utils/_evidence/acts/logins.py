@@ -190,10 +190,13 @@ def _join_success(group: Group, good: _Queue, trails: Trails) -> None:
     group.confidence = LIKELY if len(group.candidates) == 1 else AMBIGUOUS
     if len(addresses) == 1 and seen and line is not None and line.proven:
         group.confidence = CERTAIN
-    ip = chosen[0] if len(chosen) == 1 else None
-    time = int(_time(group.lead))
-    fresh = line is not None and ip is not None and user is not None and not trails.active(user, ip, time)
-    group.renamed = LOGIN if fresh else RENEWAL_OR_LOGIN
+    ip = chosen[0] if len(chosen) == 1 and line is not None else None
+    group.renamed = LOGIN if _is_fresh(user, ip, int(_time(group.lead)), trails) else RENEWAL_OR_LOGIN
+
+
+def _is_fresh(user: str | None, ip: str | None, time: int, trails: Trails) -> bool:
+    """Whether nothing came from this user and address before."""
+    return user is not None and ip is not None and not trails.active(user, ip, time)
 
 
 def _join_failure(group: Group, bad: _Turns[Line], known: Addresses) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pve_audit.ledger.content import Difference, compare, holds_secrets
-from pve_audit.ledger.tree import Change, Step
+from pve_audit.ledger.tree import Change, Entry, Step
 
 LONGEST = 16_000
 _NODE = re.compile(r"^\s*(name|nodeid):\s*(\S+)\s*$", re.MULTILINE)
@@ -49,8 +49,8 @@ def line_of(change: Change, step: Step, names: Mapping[int, str], unseen: bool =
         "process": change.process,
         "from": change.moved_from or None,
         "directory": change.directory or None,
-        "sum": (change.after.digest if change.after else "") or None,
-        "sum_before": (change.before.digest if change.before else "") or None,
+        "sum": _sum(change.after),
+        "sum_before": _sum(change.before),
         "incomplete": step.unexplained or None,
         "unseen": unseen or None,
     }
@@ -60,6 +60,10 @@ def line_of(change: Change, step: Step, names: Mapping[int, str], unseen: bool =
         shortened = {key: value for key, value in record.items() if key not in ("added", "removed", "changed", "diff")}
         text = _dumped({**shortened, "left_out": sum(len(record.get(key, ())) for key in _LISTS)})
     return text
+
+
+def _sum(entry: Entry | None) -> str | None:
+    return (entry.digest or None) if entry is not None else None
 
 
 _LISTS = ("added", "removed", "changed", "diff")

@@ -161,10 +161,8 @@ class Tree:
             lost.pop(after.path, None)
         if row.kind == DIRECTORY and before is not None and not moved:
             return
-        same = before is not None and before.digest == after.digest
-        kind = "moved" if moved else "created" if before is None else "rewritten" if same else "modified"
         yield Change(
-            kind,
+            "moved" if moved else _kind(before, after),
             after.path,
             row.version,
             row.writer,
@@ -186,6 +184,12 @@ class Tree:
                 self.entries[inode] = Entry(
                     path, inode, entry.version, entry.mtime, entry.kind, entry.digest, entry.content
                 )
+
+
+def _kind(before: Entry | None, after: Entry) -> str:
+    if before is None:
+        return "created"
+    return "rewritten" if before.digest == after.digest else "modified"
 
 
 def _final(path: str) -> str:
