@@ -76,16 +76,33 @@ class Found:
         }
 
     def merge(self, other: object) -> None:
-        """Add what `as_dict` gave on another node. Raises InputError for anything else."""
+        """Add what `as_dict` gave on another node. Raises InputError for anything else, and for a node that is there.
+
+        A node speaks for itself alone: what it says of others is left out, and counted against it.
+        """
         try:
             if not isinstance(other, Mapping):
                 raise TypeError
-            self.events += require_events(other["events"])
-            self.coverage += [Coverage.from_dict(row) for row in other["coverage"]]
+            rows = [Coverage.from_dict(row) for row in other["coverage"]]
+            own = {row.node for row in rows}
+            if twice := sorted(own & {row.node for row in self.coverage}):
+                raise InputError(f"two answers speak for {', '.join(twice)}: one of them is not of that node")
+            events = require_events(other["events"])
+            kept = [event for event in events if get_field(event, "host.name") in own]
+            for row in rows if len(kept) < len(events) else ():
+                count = len(events) - len(kept)
+                row.add_reason("corrupt_records", f"{row.node} told {count} records of other nodes, which do not count")
+            self.events += kept
+            self.coverage += rows
             self.places |= {str(key): (str(file), str(place)) for key, (file, place) in other["places"].items()}
             for node, source, upids in other["records"]:
-                self.records[str(node), str(source)].update(map(str, upids))
-            self.holes += [Hole(str(node), float(start), float(end)) for node, start, end in other["holes"]]
+                if node in own:
+                    self.records[str(node), str(source)].update(map(str, upids))
+            self.holes += [
+                Hole(str(node), float(start), float(end)) for node, start, end in other["holes"] if node in own
+            ]
+        except InputError:
+            raise
         except (KeyError, TypeError, ValueError, AttributeError):
             raise InputError("this is not what pve.audit.evidence_info returns with as=found") from None
 

@@ -86,6 +86,7 @@ def _days(path: str, node: str) -> dict[str, list[Entry]]:
 def _read_node(
     path: str, node: str, days: dict[str, list[Entry]], interval: Interval, context: Context, found: Found
 ) -> None:
+    alive = _last_heartbeat(path, days["heartbeat"], interval, context)
     size = sum(entry.size * (_PACKED if entry.name.endswith(("z",)) else 1) for entry in days["access.log"])
     for source, (dataset, what) in _SOURCES.items():
         files = [entry for entry in days[source] if _matters(entry, interval)]
@@ -97,14 +98,23 @@ def _read_node(
         for entry in files:
             reader.read(entry.path, partial(read_lines, path, entry.path))
         if dataset:
-            found.coverage += _rows(reader, interval, what, bool(days[source]))
+            found.coverage += _rows(reader, interval, what, alive, there=bool(days[source]))
 
 
-def _rows(reader: Reader, interval: Interval, what: str, there: bool) -> Iterator[Coverage]:
+def _last_heartbeat(path: str, files: list[Entry], interval: Interval, context: Context) -> float | None:
+    """When the forwarder last said that it lives: until then a quiet log is whole. What it could not read is a gap."""
+    own = Context(context.node, context.reference, context.tz)  # what it saw must not count as seen before
+    reader = Reader(Found(), context.node, "", "archive", interval, own)
+    for entry in [entry for entry in files if _matters(entry, interval)][-1:]:
+        reader.read(entry.path, partial(read_lines, path, entry.path))
+    return reader.row.end
+
+
+def _rows(reader: Reader, interval: Interval, what: str, alive: float | None, *, there: bool) -> Iterator[Coverage]:
     if not there:
         row = missing_row(reader.node, reader.source, what, "the archive")
     else:
-        row = judge_row(reader, interval, f"the archived {what}", live=False)
+        row = judge_row(reader, interval, f"the archived {what}", alive=alive)
     yield row
     if row.source == PVE_AUTH:
         yield Coverage(row.node, LINUX_AUTH, row.start, row.end, row.oldest, row.records, row.damaged, row.reasons)

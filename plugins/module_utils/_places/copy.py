@@ -131,9 +131,15 @@ class NodeCopy:
         days = self._interval.days() if thin else []
         access = Reader(found, self._node, "pve.access", "access", self._interval, self._context)
         access.sieve = AccessSieve(thin=thin, days=days)
-        found.coverage.append(self._row(access, "access", "access.log"))
-        found.coverage.append(self._tasks(found))
-        found.coverage += self._journal(found)
+        tasks = self._read_tasks(found)
+        rows = [self._row(access, "access", "access.log"), *self._journal(found)]
+        # A quiet node has no tasks for hours: its task log is as young as its other logs, which are always written.
+        taken = max((row.end for row in rows if row.end is not None), default=None)
+        if tasks is None:
+            rows.append(missing_row(self._node, "pve.task", "task log", self._place))
+        else:
+            rows.append(judge_row(tasks, self._interval, "the task log", live=self._live, alive=taken))
+        found.coverage += rows
 
     def _row(self, reader: Reader, kind: str, what: str) -> Coverage:
         entries = self._logs[kind]
@@ -154,10 +160,11 @@ class NodeCopy:
     def _lines(self, entry: Entry) -> Lines:
         return read_lines(self._path, entry.path)
 
-    def _tasks(self, found: Found) -> Coverage:
+    def _read_tasks(self, found: Found) -> Reader | None:
+        """The reader of the task log when it is there."""
         reader = Reader(found, self._node, "pve.task", "task", self._interval, self._context)
         if not (self._logs["index"] or self._logs["day"]):
-            return missing_row(self._node, "pve.task", "task log", self._place)
+            return None
         for kind, record in (("day", PRESERVED), ("index", INDEX), ("active", ACTIVE)):
             reader.record = record
             for entry in self._logs[kind]:
@@ -166,7 +173,7 @@ class NodeCopy:
         texts = {entry.name for entry in self._logs["texts"]}
         if texts:
             found.records[self._node, TEXTS] |= texts
-        return judge_row(reader, self._interval, "the task log", live=True)
+        return reader
 
     def _journal(self, found: Found) -> list[Coverage]:
         """The journal, and text logs only where there is none: rsyslog writes the same messages again."""

@@ -172,8 +172,13 @@ def time_of(line: bytes) -> float | None:
         return None
 
 
-def judge_row(reader: Reader, interval: Interval, what: str, *, live: bool) -> Coverage:
-    """Say what the row does not show of the interval. `what` names the log; `live`: it was read where it is written."""
+def judge_row(
+    reader: Reader, interval: Interval, what: str, *, live: bool = False, alive: float | None = None
+) -> Coverage:
+    """Say what the row does not show of the interval. `what` names the log; `live`: it was read where it is written.
+
+    `alive`: until then the log is known to be whole, whatever its last line says.
+    """
     row = reader.row
     name = f"{what} of {row.node}"
     if row.damaged:
@@ -185,6 +190,7 @@ def judge_row(reader: Reader, interval: Interval, what: str, *, live: bool) -> C
         return row
     if interval.since is not None and row.start > interval.since:
         row.add_reason("begins_late", f"{name} begins at {rfc3339(row.start)} only")
+    row.end = max(row.end, alive or row.end)
     if live:
         row.end = max(row.end, interval.until or row.end)
     elif interval.until is not None and row.end < interval.until - SLACK:

@@ -45,6 +45,20 @@ def test_the_answers_of_nodes_are_as_one_read_of_all(tmp_path: Path) -> None:
     assert not less["complete"]
 
 
+def test_a_node_speaks_for_itself_alone(tmp_path: Path) -> None:
+    """A node in the wrong hands cannot speak for another one, or say that somebody did something there."""
+    parts = {}
+    for node in ("pve1", "pve2"):
+        shutil.copytree(REVENGE / node, tmp_path / node / node)
+        parts[node] = {"found": read(tmp_path / node).as_dict()}
+    with pytest.raises(AnsibleFilterError, match="two answers speak for pve1"):
+        evidence([parts["pve1"], parts["pve1"]])
+    parts["pve2"]["found"]["events"] += [one for one in parts["pve1"]["found"]["events"] if "destroy" in str(one)]
+    result = evidence([parts["pve2"]])
+    assert {act["host"]["name"] for act in result["acts"]} == {"pve2"}
+    assert {reason["code"] for row in result["coverage"] for reason in row["reasons"]} == {"corrupt_records"}
+
+
 TEXT = """\
 guest 510: 1 act, from the oldest line on to the newest (times in UTC)
 

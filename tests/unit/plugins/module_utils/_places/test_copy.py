@@ -21,6 +21,7 @@ from ansible_collections.pve.audit.plugins.module_utils._evidence.found import F
 from ansible_collections.pve.audit.plugins.module_utils._evidence.question.answer import answer
 from ansible_collections.pve.audit.plugins.module_utils._evidence.question.question import Question
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
+from ansible_collections.pve.audit.plugins.module_utils._model.time import to_epoch
 from ansible_collections.pve.audit.plugins.module_utils._places import copy
 from ansible_collections.pve.audit.plugins.module_utils._places.archive import read_archive
 from ansible_collections.pve.audit.plugins.module_utils._places.copy import read_copy
@@ -224,6 +225,22 @@ def test_a_hostile_file_is_told_and_the_others_are_read(
     told = [reason["message"] for reason in row.reasons if reason["code"] == "unreadable"]
     assert len(told) == bool(why)
     assert all(why is not None and why in message for message in told)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "codes"),
+    [
+        (None, None, set()),
+        ("2026-11-23T17:39:30Z", "2026-11-23T17:42:00Z", set()),
+        ("2026-11-23T16:00:00Z", None, {"begins_late"}),
+        ("2026-11-23T17:39:30Z", "2026-11-23T18:30:00Z", {"ends_early"}),
+    ],
+)
+def test_what_a_copy_cannot_show_is_told(since: str | None, until: str | None, codes: set[str]) -> None:
+    times = [None if text is None else to_epoch(text) for text in (since, until)]
+    found = read_copy(str(RECORDINGS / "revenge" / "nodes"), Interval(*times), UTC, now=NOW)
+    for row in found.coverage:
+        assert {reason["code"] for reason in row.reasons} == codes
 
 
 def test_a_link_to_a_folder_is_no_node(revenge: Path) -> None:
