@@ -30,6 +30,8 @@ from ansible_collections.pve.audit.plugins.module_utils._node.managed_file impor
     write_file,
 )
 
+# As sshd cuts them: at line feeds, and at none of the other characters that end a line for Python.
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _TYPE = re.compile(r"(?:sk-)?(?:ssh|ecdsa)-[a-z0-9-]+(?:@openssh\.com)?")
 # sshd reads both unless told otherwise; the second one is never ours.
 FILES = ("authorized_keys", "authorized_keys2")
@@ -121,7 +123,7 @@ def _declared(accounts: Sequence[Mapping[str, Any]]) -> tuple[dict[str, bytes | 
             raise InputError(f"say either keys or without for {name}")
         text = render(name, one["without"] if given is None else given)
         if given is None:
-            without[name] = set().union(*(blobs_of(line) for line in (text or b"").decode().splitlines()))
+            without[name] = set().union(*(blobs_of(line) for line in (text or b"").decode().split("\n")))
         else:
             wanted[name] = text
     return wanted, without
@@ -158,7 +160,7 @@ def _take_away(entry: pwd.struct_passwd, blobs: set[str], check_mode: bool) -> l
             found = read_state(path)
             if found is None:
                 continue
-            lines = found.content.decode("utf-8", "surrogateescape").splitlines(keepends=True)
+            lines = _LINE.findall(found.content.decode("utf-8", "surrogateescape"))
             kept = "".join(line for line in lines if not blobs_of(line) & blobs).encode("utf-8", "surrogateescape")
             if kept != found.content:
                 diffs.append(show_diff(path, found.content, kept))

@@ -130,9 +130,14 @@ def _value(keyword: str, value: Any) -> str:
     return text
 
 
+def _lines(text: str) -> list[str]:
+    """As sshd cuts them: at line feeds, and at none of the other characters that end a line for Python."""
+    return text.removesuffix("\n").split("\n")
+
+
 def directives(file: str, text: str) -> Iterator[ConfigLine]:
     """Each directive of a file; comments and empty lines are passed over."""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(_lines(text), 1):
         found = _DIRECTIVE.match(line)
         if found:
             yield ConfigLine(file, number, found[1].lower(), _arguments(found[2]))
@@ -191,7 +196,7 @@ def stage_main(text: str, ours: str, candidate: str, expand: Callable[[str], Seq
 
     Raises InputError when it does not include our file itself.
     """
-    lines, found = text.splitlines(), False
+    lines, found = _lines(text), False
     for line in directives("", text):
         if line.keyword == "include" and any(includes(pattern, ours) for pattern in line.arguments):
             files = [file for pattern in line.arguments for file in _expanded(pattern, ours, expand)]

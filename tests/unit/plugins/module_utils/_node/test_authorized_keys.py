@@ -113,6 +113,15 @@ def test_a_link_leads_nowhere(home: Path, tmp_path: Path, link: str) -> None:
     assert target.is_dir() or target.read_text() == "secret\n"
 
 
+@pytest.mark.parametrize("end", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\r"])
+def test_a_line_ends_where_it_does_for_sshd(home: Path, end: str) -> None:
+    bring(OTHER)
+    file = home / ".ssh" / "authorized_keys"
+    file.write_text(f'environment="A={end}x" {ED} hidden\n{OTHER} stays\n', newline="")
+    ak.ensure([{"name": "alice", "without": [ED]}], False)
+    assert file.read_bytes() == f"{OTHER} stays\n".encode()
+
+
 def test_keys_that_must_not_be_there(home: Path) -> None:
     bring(ED, OTHER)
     file = home / ".ssh" / "authorized_keys"

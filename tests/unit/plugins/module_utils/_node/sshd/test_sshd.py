@@ -449,3 +449,9 @@ def test_a_peer_without_an_address_and_other_superusers(node: Node, monkeypatch:
     assert proofs["root", "UNKNOWN"] is False
     assert proofs["toor", "203.0.113.113"] is False
     assert proofs["toor", "UNKNOWN"] is False
+
+
+@pytest.mark.parametrize("end", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_a_line_ends_where_it_does_for_sshd(end: str) -> None:
+    text = f"# note{end}PermitRootLogin yes\nPermitRootLogin no\n"
+    assert [(line.number, line.arguments) for line in sshd.directives("f", text)] == [(2, ("no",))]
