@@ -18,7 +18,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.errors import Inp
 from ansible_collections.pve.audit.plugins.module_utils._parse.facts import LINUX_AUTH, PVE_AUTH
 from ansible_collections.pve.audit.plugins.module_utils._parse.journal import short_host
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import EventIds
-from ansible_collections.pve.audit.plugins.module_utils._places.files import Entry, list_folder, read_lines
+from ansible_collections.pve.audit.plugins.module_utils._places.files import Entry, Root, list_folder, read_lines
 from ansible_collections.pve.audit.plugins.module_utils._places.reading import (
     AFTER,
     BEFORE,
@@ -65,7 +65,7 @@ def read_archive(path: str, interval: Interval, tz: tzinfo, *, now: float, nodes
 
 
 def _names(path: str) -> list[str]:
-    return [entry.name for entry in list_folder(path) if entry.kind == "folder"]
+    return [entry.name for entry in list_folder(Root(path)) if entry.kind == "folder"]
 
 
 def _days(path: str, node: str) -> dict[str, list[Entry]]:
@@ -73,7 +73,7 @@ def _days(path: str, node: str) -> dict[str, list[Entry]]:
     found: dict[str, list[Entry]] = {}
     for source in _SOURCES:
         files: dict[tuple[str, int], Entry] = {}
-        for entry in list_folder(path, os.path.join(node, source)):
+        for entry in list_folder(Root(path), os.path.join(node, source)):
             match = _NAME.fullmatch(entry.name)
             if match is not None and entry.kind == "file":
                 key = (match[1], int(match[2] or 1))
@@ -96,7 +96,7 @@ def _read_node(
         if source == "tasks" and files:
             found.records.setdefault((context.node, ARCHIVE), set())
         for entry in files:
-            reader.read(entry.path, partial(read_lines, path, entry.path))
+            reader.read(entry.path, partial(read_lines, Root(path), entry.path))
         if dataset:
             found.coverage += _rows(reader, interval, what, alive, there=bool(days[source]))
 
@@ -106,7 +106,7 @@ def _last_heartbeat(path: str, files: list[Entry], interval: Interval, context: 
     own = Context(context.node, context.reference, context.tz)  # what it saw must not count as seen before
     reader = Reader(Found(), context.node, "", "archive", interval, own)
     for entry in [entry for entry in files if _matters(entry, interval)][-1:]:
-        reader.read(entry.path, partial(read_lines, path, entry.path))
+        reader.read(entry.path, partial(read_lines, Root(path), entry.path))
     return reader.row.end
 
 

@@ -23,7 +23,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.coverage import C
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._parse.facts import LINUX_AUTH, PVE_AUTH
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import EventIds
-from ansible_collections.pve.audit.plugins.module_utils._places.files import Entry, list_folder, read_lines
+from ansible_collections.pve.audit.plugins.module_utils._places.files import Entry, Root, list_folder, read_lines
 from ansible_collections.pve.audit.plugins.module_utils._places.journald import journal_lines
 from ansible_collections.pve.audit.plugins.module_utils._places.reading import (
     Interval,
@@ -60,7 +60,8 @@ def read_copy(path: str, interval: Interval, tz: tzinfo, *, now: float, live: st
     """
     if not os.path.isdir(path):
         raise InputError(f"path {path!r} is no folder: give the folder that holds a folder for each node")
-    nodes = {live: ""} if live else _nodes(path)
+    root = Root(path, bool(live))
+    nodes = {live: ""} if live else _nodes(root)
     if not nodes:
         raise InputError(
             f"path {path!r} holds no logs: it needs a folder for each node with access.log, journal.json or syslog, "
@@ -68,48 +69,48 @@ def read_copy(path: str, interval: Interval, tz: tzinfo, *, now: float, live: st
         )
     found = Found()
     ids = EventIds()
-    logs = {node: _logs(path, folder) for node, folder in nodes.items()}
+    logs = {node: _logs(root, folder) for node, folder in nodes.items()}
     size = sum(_size(entry) for one in logs.values() for entry in one["access"])
     for node, entries in logs.items():
-        copy = NodeCopy(path, node, entries, interval, Context(node, now, tz, ids), live=bool(live))
+        copy = NodeCopy(root, node, entries, interval, Context(node, now, tz, ids))
         copy.read(found, thin=size > _THIN)
     return found
 
 
-def _nodes(path: str) -> dict[str, str]:
+def _nodes(root: Root) -> dict[str, str]:
     """The folders of nodes by name. A folder that holds the logs of one node itself counts as that node."""
-    folders = [entry for entry in list_folder(path) if entry.kind == "folder"]
-    nodes = {entry.name: entry.name for entry in folders if any(_logs(path, entry.name).values())}
-    own = os.path.basename(os.path.abspath(path))
-    return nodes if nodes and not any(_logs(path, "")["access"]) else {own: ""} if any(_logs(path, "").values()) else {}
+    folders = [entry for entry in list_folder(root) if entry.kind == "folder"]
+    nodes = {entry.name: entry.name for entry in folders if any(_logs(root, entry.name).values())}
+    own = os.path.basename(os.path.abspath(root.path))
+    return nodes if nodes and not any(_logs(root, "")["access"]) else {own: ""} if any(_logs(root, "").values()) else {}
 
 
-def _logs(path: str, folder: str) -> dict[str, list[Entry]]:
+def _logs(root: Root, folder: str) -> dict[str, list[Entry]]:
     """The files of a node by what they are, oldest first."""
     places = {"access": _ACCESS, "journal": _LOGS, "text": _LOGS, "index": _TASKS, "active": _TASKS, "day": _PRESERVED}
-    logs = {kind: list(_matching(path, folder, kind, below)) for kind, below in places.items()}
-    logs["texts"] = list(_texts(path, folder))
+    logs = {kind: list(_matching(root, folder, kind, below)) for kind, below in places.items()}
+    logs["texts"] = list(_texts(root, folder))
     logs["binary"] = [
         entry
-        for entry in list_folder(path, os.path.join(folder, "var/log"))
+        for entry in list_folder(root, os.path.join(folder, "var/log"))
         if entry.name == "journal" and entry.kind == "folder" and not logs["journal"]
     ]
     return logs
 
 
-def _matching(path: str, folder: str, kind: str, below: Iterable[str]) -> Iterator[Entry]:
+def _matching(root: Root, folder: str, kind: str, below: Iterable[str]) -> Iterator[Entry]:
     for place in below:
-        entries = {entry.name: entry for entry in list_folder(path, os.path.join(folder, place))}
+        entries = {entry.name: entry for entry in list_folder(root, os.path.join(folder, place))}
         names = [name for name in entries if _NAMES[kind].fullmatch(name) and entries[name].kind != "folder"]
         yield from (entries[name] for name in by_rotation(names))
 
 
-def _texts(path: str, folder: str) -> Iterator[Entry]:
+def _texts(root: Root, folder: str) -> Iterator[Entry]:
     """The texts of tasks, whose names are UPIDs."""
     for place in _TASKS:
-        for entry in list_folder(path, os.path.join(folder, place)):
+        for entry in list_folder(root, os.path.join(folder, place)):
             if entry.kind == "folder" and re.fullmatch("[0-9A-F]|texts", entry.name):
-                yield from (text for text in list_folder(path, entry.path) if text.name.startswith("UPID:"))
+                yield from (text for text in list_folder(root, entry.path) if text.name.startswith("UPID:"))
 
 
 def _size(entry: Entry) -> int:
@@ -120,11 +121,11 @@ class NodeCopy:
     """The logs of one node in the copy."""
 
     def __init__(
-        self, path: str, node: str, logs: dict[str, list[Entry]], interval: Interval, context: Context, *, live: bool
+        self, root: Root, node: str, logs: dict[str, list[Entry]], interval: Interval, context: Context
     ) -> None:
-        self._path, self._node, self._logs = path, node, logs
-        self._interval, self._context, self._live = interval, context, live
-        self._place = "the node" if live else "the copy"
+        self._root, self._node, self._logs = root, node, logs
+        self._interval, self._context, self._live = interval, context, root.live
+        self._place = "the node" if root.live else "the copy"
 
     def read(self, found: Found, *, thin: bool) -> None:
         """Read all logs into `found`, with a row of coverage for each source."""
@@ -158,7 +159,7 @@ class NodeCopy:
         reader.read(entry.path, partial(self._lines, entry))
 
     def _lines(self, entry: Entry) -> Lines:
-        return read_lines(self._path, entry.path)
+        return read_lines(self._root, entry.path)
 
     def _read_tasks(self, found: Found) -> Reader | None:
         """The reader of the task log when it is there."""
@@ -179,7 +180,7 @@ class NodeCopy:
         """The journal, and text logs only where there is none: rsyslog writes the same messages again."""
         reader = Reader(found, self._node, PVE_AUTH, "journal", self._interval, self._context)
         if self._live or self._logs["binary"]:
-            directory = "" if self._live else os.path.join(self._path, self._logs["binary"][0].path)
+            directory = "" if self._live else os.path.join(self._root.path, self._logs["binary"][0].path)
             reader.read("journal", partial(journal_lines, self._interval, directory))
             row = judge_row(reader, self._interval, "the journal", live=self._live)
         elif self._logs["journal"]:

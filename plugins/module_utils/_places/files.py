@@ -37,6 +37,17 @@ class UnreadableError(Exception):
     """A file that is there and is not read, or not to its end. The text completes a sentence that begins with it."""
 
 
+class Root(NamedTuple):
+    """Where a place begins.
+
+    `live`: it is a node's own file system, where root may have made links to folders, and where a folder that others
+    write holds names that they chose.
+    """
+
+    path: str
+    live: bool = False
+
+
 class Entry(NamedTuple):
     """A name in a directory: its path below the place, and what lies there; `kind` is `file`, `folder` or a reason."""
 
@@ -47,7 +58,7 @@ class Entry(NamedTuple):
     modified: float
 
 
-def list_folder(root: str, folder: str = "") -> list[Entry]:
+def list_folder(root: Root, folder: str = "") -> list[Entry]:
     """What lies in a folder of the place, by name. Empty when there is no such folder. Links are not followed."""
     try:
         handle = _open_folder(root, folder)
@@ -78,34 +89,44 @@ def _entry(folder: str, name: str, handle: int) -> Entry:
     return Entry(path, name, _KINDS.get(stat.S_IFMT(found.st_mode), "is no file"), 0, found.st_mtime)
 
 
-def _open_folder(root: str, folder: str) -> int:
-    """A descriptor of a folder below the place, on the way to which no link was followed. Raises OSError."""
-    handle = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+def _open_folder(root: Root, folder: str) -> int:
+    """A descriptor of a folder below the place, on the way to which no link of others was followed. Raises OSError."""
+    handle = os.open(root.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     for part in filter(None, folder.split("/")):
         try:
-            below = os.open(part, _FOLDER, dir_fd=handle)
+            guarded = root.live and _is_guarded(handle)
+            below = os.open(part, _FOLDER & ~os.O_NOFOLLOW if guarded else _FOLDER, dir_fd=handle)
         finally:
             os.close(handle)
         handle = below
     return handle
 
 
+def _is_guarded(folder: int) -> bool:
+    """Whether only root, or we, can put a name into the folder."""
+    found = os.fstat(folder)
+    return found.st_uid in (0, os.geteuid()) and not found.st_mode & 0o022
+
+
 @contextlib.contextmanager
-def open_file(root: str, path: str) -> Iterator[IO[bytes]]:
+def open_file(root: Root, path: str) -> Iterator[IO[bytes]]:
     """The unpacked content of a regular file below the place. Raises UnreadableError."""
     folder, name = os.path.split(path)
     try:
         parent = _open_folder(root, folder)
         try:
             handle = os.open(name, _FILE, dir_fd=parent)
+            chosen = root.live and not _is_guarded(parent)
         finally:
             os.close(parent)
     except OSError as error:
         raise UnreadableError(f"cannot be opened: {error.strerror}") from None
     with open(handle, "rb") as raw:
-        kind = os.fstat(handle).st_mode
-        if not stat.S_ISREG(kind):
-            raise UnreadableError(_KINDS.get(stat.S_IFMT(kind), "is no file"))
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise UnreadableError(_KINDS.get(stat.S_IFMT(found.st_mode), "is no file"))
+        if chosen and found.st_nlink > 1:
+            raise UnreadableError("has a second name (a hard link)")
         stream = _unpacked(raw, name)
         try:
             yield stream
@@ -127,7 +148,7 @@ def _unpacked(raw: IO[bytes], name: str) -> IO[bytes]:
     return raw
 
 
-def read_lines(root: str, path: str) -> Iterator[tuple[int, bytes]]:
+def read_lines(root: Root, path: str) -> Iterator[tuple[int, bytes]]:
     """The lines of a file with their numbers, without line feeds. Of a line that is too long its first part.
 
     Raises UnreadableError, when a file is damaged after the last line that can be read.

@@ -25,6 +25,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.time import to_ep
 from ansible_collections.pve.audit.plugins.module_utils._places import copy
 from ansible_collections.pve.audit.plugins.module_utils._places.archive import read_archive
 from ansible_collections.pve.audit.plugins.module_utils._places.copy import read_copy
+from ansible_collections.pve.audit.plugins.module_utils._places.files import Root, UnreadableError, read_lines
 from ansible_collections.pve.audit.plugins.module_utils._places.reading import Interval
 from pve_audit.wire import Message, encode
 from tools.attribution import NAMES, NODES, RECORDINGS, score, truth
@@ -225,6 +226,29 @@ def test_a_hostile_file_is_told_and_the_others_are_read(
     told = [reason["message"] for reason in row.reasons if reason["code"] == "unreadable"]
     assert len(told) == bool(why)
     assert all(why is not None and why in message for message in told)
+
+
+def test_a_node_follows_links_of_root_and_no_others(revenge: Path, tmp_path: Path) -> None:
+    """/var/log may lie elsewhere; what pveproxy's user puts into its folder may lead to any secret."""
+    shutil.copytree(revenge / "pve1", tmp_path / "elsewhere" / "pveproxy")
+    (tmp_path / "root" / "var").mkdir(parents=True)
+    (tmp_path / "root" / "var" / "log").symlink_to(tmp_path / "elsewhere")
+    for folder in (tmp_path, *(tmp_path / "root").rglob("*"), tmp_path / "root", tmp_path / "elsewhere"):
+        folder.chmod(0o755)
+    root = Root(str(tmp_path / "root"), live=True)
+    log = "var/log/pveproxy/access.log"
+    assert len(list(read_lines(root, log))) > 200
+    with pytest.raises(UnreadableError):
+        list(read_lines(Root(root.path), log))
+    os.link(tmp_path / "elsewhere/pveproxy/access.log", tmp_path / "second")
+    (tmp_path / "elsewhere/pveproxy").chmod(0o777)
+    with pytest.raises(UnreadableError, match="second name"):
+        list(read_lines(root, log))
+    (tmp_path / "elsewhere").chmod(0o777)
+    (tmp_path / "elsewhere/pveproxy").rename(tmp_path / "away")
+    (tmp_path / "elsewhere/pveproxy").symlink_to(tmp_path / "away")
+    with pytest.raises(UnreadableError, match="cannot be opened"):
+        list(read_lines(root, log))
 
 
 @pytest.mark.parametrize(
