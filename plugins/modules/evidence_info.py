@@ -197,7 +197,8 @@ gaps:
   description:
     - What one source has and another should have and lacks, lines that loggers say they lost, and silences.
     - The C(code) is V(task_removed), V(task_without_end), V(text_missing), V(start_not_logged), V(call_missing),
-      V(silent), V(clock_back), V(clock_differs), or the action of the catalogue that a logger told of.
+      V(silent), V(clock_back), V(clock_differs), V(ledger_differs), V(ledger_incomplete),
+      V(ledger_unseen), or the action of the catalogue that a logger told of.
   returned: success
   type: list
   elements: dict

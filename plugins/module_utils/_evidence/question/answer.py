@@ -12,6 +12,7 @@ from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.act impor
 from ansible_collections.pve.audit.plugins.module_utils._evidence.found import Found, nodes_of
 from ansible_collections.pve.audit.plugins.module_utils._evidence.question.gap import Gap
 from ansible_collections.pve.audit.plugins.module_utils._evidence.question.gaps import find_agreements, find_gaps
+from ansible_collections.pve.audit.plugins.module_utils._evidence.question.gaps_ledger import ledger_coverage
 from ansible_collections.pve.audit.plugins.module_utils._evidence.question.question import Question, pick
 from ansible_collections.pve.audit.plugins.module_utils._model.act import Act, NodeAddresses
 from ansible_collections.pve.audit.plugins.module_utils._model.coverage import SOURCES_OF_EVIDENCE, Coverage
@@ -32,14 +33,15 @@ def answer(
     places = _by_cursor(found)
     for act in acts:
         _show_lines(act, found, known, places)
-    coverage = [row.as_dict() for row in sorted(found.coverage, key=lambda row: (row.node, row.source))]
+    rows = [*found.coverage, *ledger_coverage(found)]
+    coverage = [row.as_dict() for row in sorted(rows, key=lambda row: (row.node, row.source))]
     return {
         "acts": acts,
         "coverage": coverage,
         "complete": all(row["complete"] for row in coverage),
         "gaps": gaps,
         "agreements": find_agreements(found),
-        "not_looked_at": _not_looked_at(found.coverage),
+        "not_looked_at": _not_looked_at(rows),
     }
 
 

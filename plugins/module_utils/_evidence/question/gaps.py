@@ -30,6 +30,7 @@ from ansible_collections.pve.audit.plugins.module_utils._evidence.question.gap i
     spans_of,
 )
 from ansible_collections.pve.audit.plugins.module_utils._evidence.question.gaps_calls import find_call_gaps
+from ansible_collections.pve.audit.plugins.module_utils._evidence.question.gaps_ledger import find_ledger_gaps
 from ansible_collections.pve.audit.plugins.module_utils._model.act import Act
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, event_time, get_field
@@ -50,6 +51,7 @@ _MOST = 50  # UPIDs that one gap names
 def find_gaps(found: Found, acts: Iterable[Act]) -> list[Gap]:
     """All gaps, by node and time. Each has code, node, message, from, until, sources and upids."""
     gaps = [*_task_gaps(found), *find_call_gaps(found, acts), *_losses(found.events), *_silences(found)]
+    gaps += find_ledger_gaps(found)
     return sorted(gaps, key=lambda gap: (gap["node"], gap["from"] or "", gap["code"]))
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import re
 import shutil
@@ -290,3 +291,46 @@ def test_a_place_without_logs_is_one_sentence(tmp_path: Path, make: Callable[[Pa
     for place in (read, lambda path: read_archive(str(path), Interval(), UTC, now=NOW)):
         with pytest.raises(InputError, match=r"^path '.*place'"):
             place(tmp_path / "place")
+
+
+def ledger_line(second: int, **line: Any) -> str:
+    """A line of a ledger in the journal, as journalctl shows it."""
+    record = {
+        "__REALTIME_TIMESTAMP": str((1_795_455_600 + second) * 1_000_000),
+        "SYSLOG_IDENTIFIER": "pve-audit-ledger",
+        "MESSAGE": json.dumps(line),
+    }
+    return json.dumps(record)
+
+
+def change(second: int, version: int, **more: Any) -> str:
+    added = [["user eve@pve", ""]]
+    return ledger_line(second, event="modified", path="user.cfg", version=version, writer=1, added=added, **more)
+
+
+START = [ledger_line(0, event="started"), change(10, 50), change(90, 70)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "codes"),
+    [
+        ({"pve1": [*START, change(40, 60)], "pve2": [*START, change(41, 60)]}, []),
+        ({"pve1": [*START, change(40, 60)], "pve2": START}, [("pve2", "ledger_differs")]),
+        ({"pve1": [*START, change(40, 60)], "pve2": [*START, change(42, 65, incomplete=1)], "pve3": START},
+         [("pve1", "ledger_differs"), ("pve2", "ledger_incomplete"), ("pve3", "ledger_differs")]),
+        ({"pve1": [*START, change(40, 60, unseen=True)]}, [("pve1", "ledger_unseen")]),
+    ],
+    ids=["same", "lacks", "incomplete", "unseen"],
+)  # fmt: skip
+def test_ledgers_are_witnesses_of_each_other(
+    tmp_path: Path, lines: dict[str, list[str]], codes: list[tuple[str, str]]
+) -> None:
+    for node, listed in lines.items():
+        (tmp_path / node).mkdir()
+        ordered = sorted(listed, key=lambda line: json.loads(line)["__REALTIME_TIMESTAMP"])
+        (tmp_path / node / "journal.json").write_text("\n".join(ordered) + "\n")
+    result = answer(read(tmp_path), ALL)
+    assert [(gap["node"], gap["code"]) for gap in result["gaps"]] == codes
+    rows = {row["node"]: row for row in result["coverage"] if row["source"] == "pve.config"}
+    assert set(rows) == set(lines)
+    assert "pve.config" not in {row["source"] for row in result["not_looked_at"]}
