@@ -68,31 +68,58 @@ def archive_of(nodes: Path, folder: Path) -> Path:
         for source, file in (("access.log", "access.log"), ("tasks", "tasks/index")):
             lines = (node / file).read_text().splitlines()
             params = {"file": f"/var/log/{'pveproxy/access.log' if source == 'access.log' else 'pve/tasks/index'}"}
-            write(folder / node.name / source, [(line, params | {"offset": str(at)}) for at, line in enumerate(lines)])
+            rows = [Message(node.name, source, line, LATE, "pve", params=params | {"offset": str(at)})
+                    for at, line in enumerate(lines)]  # fmt: skip
+            write(folder / node.name / source, rows)
+        with gzip.open(node / "journal.json.gz", "rt") as journal:
+            write(folder / node.name / "journal", [entry(node.name, json.loads(line)) for line in journal])
     return folder
 
 
-def write(folder: Path, lines: list[tuple[str, dict[str, str]]]) -> None:
-    node, source = folder.parent.name, folder.name
-    rows = [
-        encode(Message(node, source, text, 1_795_456_000_000_000, "pve", params=params), 8000)[0]
-        for text, params in lines
-    ]
+FIELDS = {
+    "cursor": "__CURSOR",
+    "pid": "_PID",
+    "comm": "_COMM",
+    "loginuid": "_AUDIT_LOGINUID",
+    "session": "_AUDIT_SESSION",
+}
+
+
+def entry(node: str, record: dict[str, Any]) -> Message:
+    """An entry of the journal as the forwarder sends it."""
+    params = {name: str(record[field]) for name, field in FIELDS.items() if field in record}
+    app, pid = str(record.get("SYSLOG_IDENTIFIER", "")), str(record.get("_PID", ""))
+    text = (
+        record["MESSAGE"] if isinstance(record["MESSAGE"], str) else bytes(record["MESSAGE"]).decode(errors="replace")
+    )
+    return Message(node, "journal", text, int(record["__REALTIME_TIMESTAMP"]), app, pid, params=params)
+
+
+def write(folder: Path, messages: list[Message]) -> None:
+    rows = [part for message in messages for part in encode(message, 8000)]
     folder.mkdir(parents=True)
     with gzip.open(folder / "2026-11-23.log.gz", "wb") as stream:
         stream.write(b"\n".join(rows) + b"\n")
 
 
-def test_an_archive_gives_the_acts_of_the_copy(tmp_path: Path) -> None:
-    nodes = RECORDINGS / "silent-changes" / "nodes"
-    bare = tmp_path / "bare"
-    shutil.copytree(nodes, bare, ignore=shutil.ignore_patterns("journal*", "syslog*", "auth.log*"))
+LATE = 1_795_456_000_000_000  # when the lines of files were sent, in microseconds
+
+
+@pytest.mark.parametrize("name", ["cli-and-sudo", "revenge"])
+def test_an_archive_gives_the_acts_of_the_copy(name: str, tmp_path: Path) -> None:
+    nodes = RECORDINGS / name / "nodes"
     archive = archive_of(nodes, tmp_path / "archive")
     found = read_archive(str(archive), Interval(), UTC, now=NOW)
-    assert said("silent-changes", found, NODES) == said("silent-changes", read(bare), NODES)
-    rows = {(row.node, row.source): row for row in found.coverage}
-    assert rows["pve1", "pve.access"].complete
+    copied = read(nodes)
+    assert said(name, found, NODES) == said(name, copied, NODES)
+    assert [(row.node, row.source) for row in found.coverage if not row.complete] == []
+    assert answer(found, ALL, NODES)["gaps"] == answer(copied, ALL, NODES)["gaps"]
+    shutil.rmtree(archive / "pve1" / "journal")
+    rows = {(row.node, row.source): row for row in read_archive(str(archive), Interval(), UTC, now=NOW).coverage}
     assert [reason["code"] for reason in rows["pve1", "pve.auth"].reasons] == ["no_file"]
+    assert rows["pve2", "pve.auth"].complete
+    with pytest.raises(InputError, match="nothing of pve9, only of pve1, pve2, pve3"):
+        read_archive(str(archive), Interval(), UTC, now=NOW, nodes=["pve9"])
 
 
 @pytest.fixture
