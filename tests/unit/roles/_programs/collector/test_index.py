@@ -236,6 +236,7 @@ def test_the_same_answers_whatever_happened(steps: list[tuple[Any, ...]]) -> Non
         again = [find(world.settings, question) for question in QUESTIONS]
         for one, two, three in zip(lines, kept, again, strict=True):
             assert told(one) == told(two) == told(three)
+            assert one.unreadable == two.unreadable == three.unreadable
             assert not (one.incomplete or two.incomplete or three.incomplete)
         for answer in (*kept, *lines):
             verify(answer)
@@ -260,7 +261,19 @@ def test_a_line_that_is_passed_over_tells_nothing(request_: int, hostile: bytes,
     line = line[:at] + hostile + line[at + gone :]
     file = read_name(Path("/archive/pve1/access.log/2026-11-20.log"))
     assert file is not None
-    assert may_matter(line) or not read_line(line, context_of(file))
+    assert may_matter(line) or {keys for _event, keys in read_line(line, context_of(file))} <= {None}
+
+
+def test_lines_that_cannot_be_read_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    world = World(tmp_path)
+    world.add("pve1", "access.log", DAYS[0], [(0, 0, 0, 0)], 0)
+    world.write("pve1", "access.log", DAYS[0], BROKEN[2] + BROKEN[2])
+    for words in (["find"], ["find", "--scan"]):
+        status, text = run(world, capsys, *words, "--vmid", "7", "--json")
+        (one,) = json.loads(text)["unreadable"]
+        assert (status, one) == (0, {"file": "pve1/access.log/2026-11-20.log", "lines": 2, "first": 2})
+    said = "pve1/access.log/2026-11-20.log: 2 lines cannot be read, the first is line 2: nobody knows what they say"
+    assert run(world, capsys, "find", "--vmid", "7") == (0, f"{said}\n0 events, complete\n")
 
 
 def test_most_reads_are_passed_over() -> None:

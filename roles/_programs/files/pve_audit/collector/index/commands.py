@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._model.event import get_field
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import client_ip
-from pve_audit.collector.index.find import Answer, Found, scan, verify
+from pve_audit.collector.index.find import Answer, Found, name_of, scan, verify
 from pve_audit.collector.index.find import find as answer_question
 from pve_audit.collector.index.keep import keep
 from pve_audit.collector.index.table import Question
@@ -40,6 +40,10 @@ def find(settings: Settings, options: argparse.Namespace) -> Told:
     changed = [one for one in answer.found if one.verified is False]
     sentences = [_sentence(one) for one in answer.found]
     sentences += [f"{_ERROR}{text}" for text in answer.incomplete]
+    sentences += [
+        f"{_WARNING}{name}: {count} lines cannot be read, the first is line {first}: nobody knows what they say"
+        for name, (count, first) in sorted(answer.unreadable.items())
+    ]
     sentences.append(f"{len(answer.found)} events, {'NOT complete' if answer.incomplete else 'complete'}")
     return (1 if answer.incomplete or changed else 0), _data(answer), sentences
 
@@ -57,7 +61,11 @@ def question_of(options: argparse.Namespace) -> Question:
 
 def _data(answer: Answer) -> dict[str, Any]:
     events = [one.told() for one in answer.found]
-    return {"events": events, "complete": not answer.incomplete, "incomplete": answer.incomplete}
+    unreadable = [
+        {"file": name, "lines": count, "first": first} for name, (count, first) in sorted(answer.unreadable.items())
+    ]
+    about = {"complete": not answer.incomplete, "incomplete": answer.incomplete, "unreadable": unreadable}
+    return {"events": events, **about}
 
 
 def _sentence(found: Found) -> str:
@@ -65,6 +73,6 @@ def _sentence(found: Found) -> str:
     what = [get_field(event, path) for path in ("user.id", "event.action", "pve.object", "event.outcome")]
     known = " ".join(str(one) for one in what if one)
     address = f" from {ip}" if (ip := get_field(event, "source.ip")) else ""
-    place = f"{found.file.node}/{found.file.source}/{found.file.path.name}:{found.line.number}"
+    place = f"{name_of(found.file)}:{found.line.number}"
     changed = ", but that line is another one now" if found.verified is False else ""
     return f"{_ERROR if changed else ''}{event.get('@timestamp', '')} {known}{address} ({place}{changed})"

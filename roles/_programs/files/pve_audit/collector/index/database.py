@@ -30,6 +30,7 @@ class Known:
 
     `seen` is how the file looked when it was read to its end, `head` and `tail` are digests of its first line and of
     the last one that was read, which begins at `last`; the next one has the number `line` and begins at `place`.
+    `broken` lines cannot be read as evidence, the first is `broken_line`.
     """
 
     id: int
@@ -43,6 +44,8 @@ class Known:
     place: int = 0
     line: int = 1
     damage: str = ""
+    broken: int = 0
+    broken_line: int = 0
 
 
 def index_path(settings: Settings) -> Path:

@@ -14,7 +14,7 @@ from ansible_collections.pve.audit.plugins.module_utils._evidence.source import 
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, unique_events
 from pve_audit.collector.index.database import file_of, open_index
 from pve_audit.collector.index.keep import Kept, keep
-from pve_audit.collector.index.lines import UNREAD, context_of, may_matter, read_line
+from pve_audit.collector.index.lines import UNREAD, context_of, group_of, may_matter, read_line
 from pve_audit.collector.index.reading import Line, files_of, lines_at, order_of, read_from
 from pve_audit.collector.index.table import Question, select
 from pve_audit.collector.settings import Settings
@@ -37,18 +37,24 @@ class Found:
 
     def told(self) -> dict[str, Any]:
         """JSON-able."""
-        name = f"{self.file.node}/{self.file.source}/{self.file.path.name}"
-        place = {"node": self.file.node, "source": self.file.source, "file": name}
+        place = {"node": self.file.node, "source": self.file.source, "file": name_of(self.file)}
         place |= {"line": self.line.number, "offset": self.line.place}
         return {"event": self.event, "place": place, "verified": self.verified}
 
 
 @dataclass(slots=True)
 class Answer:
-    """`incomplete` are sentences: what was not looked at."""
+    """`incomplete` are sentences: what was not looked at. `unreadable` are the lines of which nobody knows what they
+    say: for each file how many, and the number of the first."""
 
     found: list[Found] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
+    unreadable: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+def name_of(file: DayFile) -> str:
+    """Below the archive."""
+    return f"{file.node}/{file.source}/{file.path.name}"
 
 
 def find(settings: Settings, question: Question) -> Answer:
@@ -59,8 +65,11 @@ def find(settings: Settings, question: Question) -> Answer:
         columns = "SELECT id, node, source, name FROM files"
         files = {number: file_of(settings, *names) for number, *names in connection.execute(columns)}
         lines = [(files[row[0]], Line(*row[1:])) for row in connection.execute(query, values)]
+        columns = "SELECT id, broken, broken_line FROM files WHERE broken"
+        broken = {number: tuple(found) for number, *found in connection.execute(columns)}
     lines.sort(key=lambda one: (order_of(one[0]), one[1].place))
-    return Answer(collect(lines, question), incomplete)
+    unreadable = {name_of(files[number]): (count, first) for number, (count, first) in broken.items()}
+    return Answer(collect(lines, question), incomplete, unreadable)
 
 
 def _keep(settings: Settings) -> list[str]:
@@ -81,7 +90,7 @@ def scan(settings: Settings, question: Question) -> Answer:
     """From all lines of the archive. Nobody closes or deletes a day meanwhile. Raises OSError."""
     answer = Answer()
     with exclusive_lock(Path(settings.state) / "lock"):
-        answer.found = collect(_all_lines(settings, answer.incomplete), question)
+        answer.found = collect(_all_lines(settings, answer.incomplete), question, answer.unreadable)
     return answer
 
 
@@ -95,19 +104,29 @@ def _all_lines(settings: Settings, incomplete: list[str]) -> Iterator[tuple[DayF
                     if may_matter(line.text):
                         yield file, line
         except (DamagedError, *UNREADABLE) as error:
-            incomplete.append(f"{file.node}/{file.source}/{file.path.name} cannot be read to its end: {error}")
+            incomplete.append(f"{name_of(file)} cannot be read to its end: {error}")
 
 
-def collect(lines: Iterable[tuple[DayFile, Line]], question: Question) -> list[Found]:
-    """What lines tell, in the order of the archive, that is asked for: each event once, in the order of time."""
+def collect(
+    lines: Iterable[tuple[DayFile, Line]], question: Question, unreadable: dict[str, tuple[int, int]] | None = None
+) -> list[Found]:
+    """What lines tell, in the order of the archive, that is asked for: each event once, in the order of time.
+
+    Counts in `unreadable` the lines that cannot be read, without parts of lines.
+    """
+    broken = {} if unreadable is None else unreadable
     shared = Context()
     found: dict[int, Found] = {}
     events = []
     for file, line in lines:
-        for event, keys in read_line(line.text, context_of(file, shared)):
-            if question.fits(keys):
+        told = read_line(line.text, context_of(file, shared))
+        for event, keys in told:
+            if keys is not None and question.fits(keys):
                 events.append(event)
                 found[id(event)] = Found(event, file, line, keys.time)
+        if any(keys is None for _event, keys in told) and not group_of(line.text):
+            count, first = broken.get(name_of(file), (0, line.number))
+            broken[name_of(file)] = (count + 1, first)
     return sorted((found[id(event)] for event in unique_events(events)), key=lambda one: one.time)
 
 

@@ -127,8 +127,8 @@ class Keeper:
             groups = self._forget(known) if known.id else []
             values = (known.node, known.source, known.name)
             new = self._connection.execute(
-                "INSERT INTO files (node, source, name, seen, head, last, tail, place, line, damage)"
-                " VALUES (?, ?, ?, '', '', 0, '', 0, 1, '')",
+                "INSERT INTO files (node, source, name, seen, head, last, tail, place, line, damage, broken,"
+                " broken_line) VALUES (?, ?, ?, '', '', 0, '', 0, 1, '', 0, 0)",
                 values,
             )
             self._join(groups)
@@ -149,28 +149,32 @@ class Keeper:
         if end is not None:
             known = replace(known, seen=look, damage=end)
         with transaction(self._connection):
-            groups = {group for line in batch if (group := self._add_line(file, known.id, line))}
-            self._join(groups)
+            added = [self._add_line(file, known.id, line) for line in batch]
+            broken = [line.number for line, (_group, whole) in zip(batch, added, strict=True) if not whole]
+            first = known.broken_line or next(iter(broken), 0)
+            known = replace(known, broken=known.broken + len(broken), broken_line=first)
+            self._join({group for group, _whole in added if group})
             values = (*astuple(known)[4:], known.id)
             self._connection.execute(
-                "UPDATE files SET seen = ?, head = ?, last = ?, tail = ?, place = ?, line = ?, damage = ? WHERE id = ?",
+                "UPDATE files SET seen = ?, head = ?, last = ?, tail = ?, place = ?, line = ?, damage = ?, broken = ?,"
+                " broken_line = ? WHERE id = ?",
                 values,
             )
         self.kept.lines += len(batch)
         return known
 
-    def _add_line(self, file: DayFile, number: int, line: Line) -> str:
-        """Returns the group of a line that is a part of one."""
+    def _add_line(self, file: DayFile, number: int, line: Line) -> tuple[str, bool]:
+        """Returns the group of a line that is a part of one, and whether it could be read."""
         if not may_matter(line.text):
-            return ""
+            return "", True
         group = group_of(line.text)
         if group:
             values = (group, number, line.place, line.number, line.text)
             self._connection.execute("INSERT INTO pieces VALUES (?, ?, ?, ?, ?)", values)
-        else:
-            found = {keys for _event, keys in read_line(line.text, context_of(file))}
-            self._insert(number, line, found, "")
-        return group
+            return group, True
+        found = {keys for _event, keys in read_line(line.text, context_of(file))}
+        self._insert(number, line, (keys for keys in found if keys is not None), "")
+        return "", None not in found
 
     def _insert(self, number: int, line: Line, found: Iterable[Keys], group: str) -> None:
         rows = [(number, line.place, line.number, *keys, group, line.text) for keys in found]

@@ -74,10 +74,15 @@ def _end_of(day: date) -> float:
     return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() + 86400
 
 
-def read_line(line: bytes, context: Context) -> list[tuple[Event, Keys]]:
-    """The events of a line that questions are about, classified, and what questions ask for."""
+def read_line(line: bytes, context: Context) -> list[tuple[Event, Keys | None]]:
+    """The events of a line that questions are about, classified, and what questions ask for; None of a broken one."""
     found = ((event, keys_of(event)) for event in map(classify_event, read_item(line, BY_NAME["archive"], context)))
-    return [(event, keys) for event, keys in found if keys is not None]
+    return [(event, keys) for event, keys in found if keys is not None or is_broken(event)]
+
+
+def is_broken(event: Event) -> bool:
+    """Whether the line, or a part of it, could not be read as evidence."""
+    return event["event"].get("kind") == "pipeline_error"
 
 
 def keys_of(event: Event) -> Keys | None:
@@ -96,7 +101,7 @@ def kind_of(event: Event) -> str:
     """`task`, `config`, `login`, `write`, `refused` or `other`; empty for what is not indexed."""
     about = event["event"]
     dataset, action = about.get("dataset", ""), about.get("action", "")
-    if about.get("kind") == "pipeline_error" or dataset == "pve.archive":
+    if is_broken(event) or dataset == "pve.archive":
         return ""
     if action.startswith(_LOGINS):
         return "login"
@@ -121,7 +126,8 @@ def group_of(line: bytes) -> str:
 def keys_of_parts(lines: Iterable[tuple[DayFile, bytes]]) -> set[Keys]:
     """What the lines tell together that are the parts of one, in the order of the archive."""
     shared = Context()
-    return {keys for file, line in lines for _event, keys in read_line(line, context_of(file, shared))}
+    found = (keys for file, line in lines for _event, keys in read_line(line, context_of(file, shared)))
+    return {keys for keys in found if keys is not None}
 
 
 @cache

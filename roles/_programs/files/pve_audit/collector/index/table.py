@@ -19,7 +19,7 @@ SQLITE = (
     """CREATE TABLE files (
         id INTEGER PRIMARY KEY, node TEXT NOT NULL, source TEXT NOT NULL, name TEXT NOT NULL, seen TEXT NOT NULL,
         head TEXT NOT NULL, last INTEGER NOT NULL, tail TEXT NOT NULL, place INTEGER NOT NULL, line INTEGER NOT NULL,
-        damage TEXT NOT NULL)""",
+        damage TEXT NOT NULL, broken INTEGER NOT NULL, broken_line INTEGER NOT NULL)""",
     """CREATE TABLE acts (
         file INTEGER NOT NULL, place INTEGER NOT NULL, line INTEGER NOT NULL, time INTEGER NOT NULL, kind TEXT NOT NULL,
         vmid INTEGER, user TEXT NOT NULL, account TEXT NOT NULL, object TEXT NOT NULL, address TEXT NOT NULL,
