@@ -130,7 +130,7 @@ def _witness(event: Event, group: Group) -> Witness:
     place = get_field(event, "pve.cursor") or about.get("id") or ""
     return {
         "node": get_field(event, "host.name") or "",
-        "file": _FILES.get(about.get("dataset", ""), "events"),
+        "file": "snapshot" if place.startswith("snapshot:") else _FILES.get(about.get("dataset", ""), "events"),
         "place": place,
         "strength": "strong" if id(event) in group.strong else "weak",
     }
