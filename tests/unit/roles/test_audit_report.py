@@ -356,6 +356,8 @@ def test_a_statement_names_what_it_rests_on_and_what_was_not_looked_at(
     assert {kind: lead in plain(kind, outputs[kind]) for kind in ("html", "md", "console")} == dict.fromkeys(
         ("html", "md", "console"), situation == "blind"
     )
+    grave = re.search(rf'{text["critical"]}: ([^"]*)', outputs["console"])
+    assert grave is not None and (grave[1] == text["unknown"]) is (situation != "refused")
     for name, count in counts.items():
         word, _blank, number = count.partition(" ")
         shown = text[word] % {"count": number} if word in text else count
