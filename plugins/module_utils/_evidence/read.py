@@ -79,8 +79,16 @@ def _read(item: object, named: Source | None, context: Context) -> Found:
     raise InputError(f"the dictionary is of no known kind: {', '.join(known)}")
 
 
+_PARTS = ("pve", "user", "source", "host")
+
+
 def _with_account(event: Event) -> Event:
-    """An event as it is now: those kept by an older release have no `user.account`, by which rules count."""
+    """An event as it is now: those kept by an older release have no `user.account`, by which rules count.
+
+    Raises InputError for one whose parts are no mappings.
+    """
+    if wrong := [part for part in _PARTS if not isinstance(event.get(part, {}), Mapping)]:
+        raise InputError(f"the event has {wrong[0]!r}, which is no mapping: give it as the filter events made it")
     user = event.get("user", {})
     if isinstance(user, Mapping) and isinstance(user.get("id"), str) and "account" not in user:
         event["user"] = {**user, "account": user_fields(user["id"])["account"]}

@@ -94,3 +94,10 @@ def test_lines_that_the_api_wraps_are_read_when_their_source_is_named() -> None:
 def test_the_order_of_the_input_is_kept_when_a_finished_task_replaces_a_running_one() -> None:
     events = read([RUNNING, ACCESS, DONE])
     assert [event["event"]["dataset"] for event in events] == ["pve.task", "pve.access"]
+
+
+@pytest.mark.parametrize("part", ["pve", "user", "source", "host"])
+@pytest.mark.parametrize("value", [None, [], 5])
+def test_an_event_of_a_wrong_shape_is_refused(part: str, value: object) -> None:
+    with pytest.raises(InputError, match=f"item 1 of the list: the event has '{part}', which is no mapping"):
+        read([{"event": {"id": "1", "dataset": "pve.task"}, part: value}])
