@@ -60,6 +60,7 @@ options:
       - metric_servers
       - cpu_models
       - firewall
+      - vnet_firewall
       - guests
       - nodes
       - node_configs

@@ -56,6 +56,7 @@ AREAS: dict[str, tuple[str, str]] = {
     "nodes": ("node", "cluster.node."),
     "node_configs": ("node", "node.config.modify"),
     "firewall": ("", "firewall."),
+    "vnet_firewall": ("", "firewall."),
     "node_firewall": ("", "firewall."),
     "guest_firewall": ("", "firewall."),
 }

@@ -40,8 +40,8 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]*://)(?:[^/@\s]*@)?([^/?#\s]*)[/?#]?(.*)", 
 _SETS = frozenset({"content", "nodes", "exclude", "privs", "groups", "users", "resources", "peers", "exitnodes"})
 # How it is doing, or made of something else.
 _STATE = frozenset(
-    "digest pos ipversion next-run last-run-state last-run-upid last-run-endtime errors checks pending lock "
-    "allowed-tags realm-type totp-locked tfa-locked-until special lock-token".split()
+    "digest pos ipversion next-run last-run last-run-state last-run-upid last-run-endtime error errors checks pending "
+    "lock allowed-tags realm-type totp-locked tfa-locked-until special lock-token".split()
 )
 
 

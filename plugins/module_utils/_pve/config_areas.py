@@ -147,8 +147,16 @@ def _firewall_of_cluster(api: Api) -> Objects:
     return found
 
 
+def _firewall_of_vnets(api: Api) -> Objects:
+    found: Objects = {}
+    for row in ask_rows(api, "cluster", "sdn", "vnets"):
+        name = rows.identity(row, "vnet")
+        found |= firewall(("cluster", "sdn", "vnets", name, "firewall"), f"vnet/{name}", False, api)
+    return found
+
+
 def firewall(base: tuple[str, ...], scope: str, with_sets: bool, api: Api) -> Objects:
-    """The firewall of the cluster, a node or a guest; a node has no aliases and sets of its own."""
+    """The firewall of the cluster, a guest, a node or a network; the last two have no aliases and sets of their own."""
     found: Objects = {
         f"{scope} options": rows.items_of(ask_one(api, *base, "options")),
         f"{scope} rules": rows.rules(ask_rows(api, *base, "rules")),
@@ -225,6 +233,7 @@ AREAS: tuple[Area, ...] = (
     Area("metric_servers", partial(_details, "cluster/metrics/server", "id")),
     Area("cpu_models", _listed("cluster/qemu/custom-cpu-models", rows.keyed("cputype")), _mapped("cpu"), first=9),
     Area("firewall", _firewall_of_cluster),
+    Area("vnet_firewall", _firewall_of_vnets, _SDN, first=9),
     Area("guests", _listed("cluster/resources", rows.guests, type="vm"), _GUESTS),
 )
 # Read node by node, or guest by guest.

@@ -154,6 +154,11 @@ def _config(made: str, **items: str) -> Areas:
             ["firewall.rule.create pve1"],
         ),
         (
+            _firewall("vnet/lan rules", {}, "vnet_firewall"),
+            _firewall("vnet/lan rules", RULES, "vnet_firewall"),
+            ["firewall.rule.create lan"],
+        ),
+        (
             _firewall("guest/100 options", {}, "guest_firewall"),
             _firewall("guest/100 options", {"enable": "1"}, "guest_firewall"),
             ["firewall.options.modify 100"],

@@ -277,6 +277,30 @@ def test_an_entry_without_a_name_is_no_entry() -> None:
     assert reason == {"code": "not_an_api", "message": "storage cannot be read: an entry has no storage"}
 
 
+def test_lists_that_lead_to_others() -> None:
+    answers: dict[str, Any] = {
+        "cluster_sdn_vnets": [{"vnet": "lan", "zone": "z", "digest": "d"}],
+        "cluster_sdn_vnets_lan_subnets": [{"subnet": "z-192.0.2.0-24", "id": "z-192.0.2.0-24", "vnet": "lan"}],
+        "cluster_sdn_vnets_lan_firewall_rules": [{"pos": 0, "type": "forward", "action": "DROP"}],
+        "cluster_firewall_groups": [{"group": "web", "digest": "d"}],
+        "cluster_firewall_groups_web": [{"pos": 0, "type": "in", "action": "ACCEPT"}],
+        "cluster_firewall_ipset": [{"name": "s"}],
+        "cluster_firewall_ipset_s": [{"cidr": "192.0.2.1", "nomatch": 1, "digest": "d"}],
+        "cluster_metrics_server": [{"id": "m", "disable": 0}],
+        "cluster_metrics_server_m": {"type": "influxdb", "token": "s3cret", "server": "192.0.2.9"},
+        "cluster_notifications_endpoints_smtp": [{"name": "mail", "server": "mail.example.org"}],
+        "cluster_jobs_realm-sync": [{"id": "sync", "realm": "corp", "last-run": 1, "next-run": 2}],
+    }
+    found = snapshot(RecordedApi({**recording("ledger")["before"], **answers}))["snapshot"]["areas"]
+    assert found["sdn_subnets"] == {"z-192.0.2.0-24": {"vnet": "lan"}}
+    assert found["vnet_firewall"] == {"vnet/lan options": {}, "vnet/lan rules": {"FORWARD DROP": "0"}}
+    assert found["firewall"]["cluster group web"] == {"IN ACCEPT": "0"}
+    assert found["firewall"]["cluster ipset s"] == {"192.0.2.1": "-nomatch 1"}
+    assert found["metric_servers"] == {"m": {"server": "192.0.2.9", "token": "(hidden)", "type": "influxdb"}}
+    assert found["notification_endpoints"] == {"mail": {"server": "mail.example.org", "type": "smtp"}}
+    assert found["realm_sync_jobs"] == {"sync": {"realm": "corp"}}
+
+
 def test_a_right_that_is_blocked_below() -> None:
     right = Right("/vms", ("VM.Audit",))
     assert right.granted({"/vms": {"VM.Audit": True}}, {"/vmsx"})
