@@ -29,6 +29,7 @@ AFTER = 600
 LONGEST_SILENCE = 3 * 3600
 # Lines of one log are in order, but for some seconds in which several processes wrote.
 _OUT_OF_ORDER = 60
+_CLAIMED = 86400
 # How much earlier than the end of the interval a log may end that is written all the time.
 SLACK = 900
 
@@ -190,7 +191,9 @@ def judge_row(
         return row
     if interval.since is not None and row.start > interval.since:
         row.add_reason("begins_late", f"{name} begins at {rfc3339(row.start)} only")
-    row.end = max(row.end, alive or row.end)
+    if alive is not None:
+        # A record may claim any time. What lies after all other logs proves nothing of the time until then.
+        row.end = alive if row.end > alive + _CLAIMED else max(row.end, alive)
     if live:
         row.end = max(row.end, interval.until or row.end)
     elif interval.until is not None and row.end < interval.until - SLACK:

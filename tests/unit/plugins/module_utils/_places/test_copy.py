@@ -295,6 +295,14 @@ def test_what_a_copy_cannot_show_is_told(since: str | None, until: str | None, c
         assert {reason["code"] for reason in row.reasons} == codes
 
 
+def test_a_record_from_the_future_makes_no_copy_whole(revenge: Path) -> None:
+    with (revenge / "pve1/tasks/index").open("a") as index:
+        index.write("UPID:pve1:000005E3:0007C336:7FFFFFFF:qmstart:510:dario@pve: 7FFFFFFF OK\n")
+    found = read_copy(str(revenge), Interval(None, to_epoch("2026-12-24T00:00:00Z")), UTC, now=NOW)
+    assert {reason["code"] for row in found.coverage for reason in row.reasons} == {"ends_early"}
+    assert all(row.reasons for row in found.coverage)
+
+
 def test_a_link_to_a_folder_is_no_node(revenge: Path) -> None:
     (revenge / "pve9").symlink_to(revenge / "pve1")
     assert {row.node for row in read(revenge).coverage} == {"pve1", "pve2", "pve3"}
