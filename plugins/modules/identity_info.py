@@ -308,6 +308,14 @@ summary:
     by_severity: {CRITICAL: 0, HIGH: 3, MEDIUM: 12, LOW: 9, INFO: 0}
     not_checked: 5
     complete: true
+administrators:
+  description:
+    - Active accounts that may do everything, and those that can give themselves that right, of what could be seen.
+    - The accounts that the option O(pve.audit.anomalies#filter:administrators) of the rules means.
+  returned: success
+  type: list
+  elements: str
+  sample: [alice@pve, root@pam]
 error_code:
   description: Kind of the failure, as for M(pve.audit.tasks_info).
   returned: failure

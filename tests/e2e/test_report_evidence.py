@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.pve.audit.plugins.filter.events import events
 from tests.e2e.conftest import Ansible, connection
 from tests.lab.simulator import Simulator
 
@@ -65,3 +67,22 @@ def test_the_api_shows_journals_to_who_may_read_them(ansible: Ansible, lab: Simu
     # This token has no Sys.Syslog: that is said, and no failure.
     gaps = {(gap["source"], gap["code"]) for gap in played.report()["coverage"]["gaps"]}
     assert gaps == {("pve.auth", "not_permitted"), ("linux.auth", "not_permitted")}
+
+
+def test_administrators_are_those_that_the_cluster_knows(ansible: Ansible, lab: Simulator) -> None:
+    at = (datetime.now(UTC) - timedelta(days=1)).replace(hour=2)
+    told: list[Any] = []
+    for name in ("alice@pve", "ops@pve"):
+        auth = f"{at:%Y-%m-%dT%H:%M:%S+00:00} pve1 pvedaemon[1234]: <root@pam> successful auth for user '{name}'"
+        call = f'192.0.2.66 - {name} [{at:%d/%m/%Y:%H:%M:%S +0000}] "POST /api2/json/access/ticket HTTP/1.1" 200 800'
+        told += events([auth], source="journal", node="pve1") + events([call], source="access", node="pve1")
+    played = ansible.play(
+        AUDIT,
+        connection(lab),
+        pve_audit_report_identity=True,
+        pve_audit_report_extra_events=told,
+    )
+    assert played.status == 0, played.output
+    rule = "administrator-login-outside-hours"
+    found = [one["group"]["user.account"] for one in played.report()["findings"] if one["rule"] == rule]
+    assert found == ["alice@pve"]

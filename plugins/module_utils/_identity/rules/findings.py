@@ -26,11 +26,12 @@ RULES: tuple[IdentityRule, ...] = (*USER_RULES, *NAME_RULES, *ACCESS_RULES, *TOK
 
 class Judgement(NamedTuple):
     """`findings`: worst first. `not_checked`: {rule, title, reason}, for what the credential may not see or no events
-    cover. `summary`: counts."""
+    cover. `summary`: counts. `administrators`: who has all rights or can take them, of what was seen."""
 
     findings: list[IdentityFinding]
     not_checked: list[dict[str, str]]
     summary: dict[str, Any]
+    administrators: list[str]
 
 
 def find_identity_findings(
@@ -52,7 +53,7 @@ def find_identity_findings(
         if runs:
             findings += _findings(rule, facts)
     findings.sort(key=lambda item: (FINDING_SEVERITIES.index(item["severity"]), item["rule"], item["object"]))
-    return Judgement(findings, not_checked, _summary(facts, findings, not_checked))
+    return Judgement(findings, not_checked, _summary(facts, findings, not_checked), sorted(facts.mighty))
 
 
 def _obstacles(rule: IdentityRule, facts: IdentityFacts) -> tuple[list[str], bool]:

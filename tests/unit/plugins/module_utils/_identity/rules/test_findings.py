@@ -371,6 +371,15 @@ def test_too_many_administrators_without_those_who_can_become_one() -> None:
     assert not [one for one in spared if one["rule"] == "too-many-administrators"]
 
 
+def test_administrators_are_named_with_those_who_can_become_one() -> None:
+    identity = good()
+    identity["users"] += [user("climber@pve"), user("gone@pve", enable=False), user("reader@pve")]
+    identity["roles"] += [{"roleid": "Granter", "privs": ["Permissions.Modify"], "special": False}]
+    identity["acl"] += [acl("/", "user", "climber@pve", "Granter"), acl("/", "user", "gone@pve", "Administrator")]
+    before = find_identity_findings(good(), NOW, POLICY).administrators
+    assert find_identity_findings(identity, NOW, POLICY).administrators == sorted([*before, "climber@pve"])
+
+
 def test_without_events_nothing_is_said_of_activity() -> None:
     judged = find_identity_findings(good(), NOW, {})
     assert {row["rule"] for row in judged.not_checked} == {
