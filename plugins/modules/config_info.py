@@ -77,6 +77,8 @@ options:
 notes:
   - A token with the role C(PVEAuditor) on C(/) sees everything but what only administrators may, which the coverage
     names.
+  - Use a token. Ansible hides the password of a connection wherever it stands in a result, so that a password which is
+    also a word of the configuration would spoil the digests.
   - The snapshot is not of one moment. It was begun at RV(snapshot.from), and finished at RV(snapshot.until).
 seealso:
   - plugin: pve.audit.config_changes
