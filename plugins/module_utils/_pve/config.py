@@ -39,7 +39,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "guests": {"type": "bool", "default": True},
 }
 NOT_OFFERED = "not_offered"
-_NOT_IMPLEMENTED = 501
 
 
 @dataclass(slots=True)
@@ -114,7 +113,7 @@ class _Reader:
         if isinstance(answer, AuthError):
             raise answer
         if unit.scope is None:
-            code = NOT_OFFERED if answer.status == _NOT_IMPLEMENTED else answer.code
+            code = NOT_OFFERED if answer.status == areas.NOT_IMPLEMENTED else answer.code
         else:
             code = answer.code
             self.objects.setdefault(unit.area, {})

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ansible_collections.pve.audit.plugins.module_utils._model.errors import NotAnApiError
+from ansible_collections.pve.audit.plugins.module_utils._model.errors import ApiError, NotAnApiError
 from ansible_collections.pve.audit.plugins.module_utils._parse import config_rows as rows
 from ansible_collections.pve.audit.plugins.module_utils._parse.config_rows import Items, Objects, Rows
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api
 
 Read = Callable[[Api], Objects]
 Privileges = Mapping[str, Mapping[str, bool]]
+NOT_IMPLEMENTED = 501  # a path that this version does not have
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +128,15 @@ def _subnets(api: Api) -> Objects:
 
 
 def _endpoints(api: Api) -> Objects:
+    """Endpoints of all kinds; the newer kinds are not offered by older versions."""
     found: Objects = {}
-    for kind in ("gotify", "sendmail", "smtp", "webhook"):
-        listed = ask_rows(api, "cluster", "notifications", "endpoints", kind)
+    for kind in ("sendmail", "gotify", "smtp", "webhook"):
+        try:
+            listed = ask_rows(api, "cluster", "notifications", "endpoints", kind)
+        except ApiError as error:
+            if error.status != NOT_IMPLEMENTED or kind == "sendmail":
+                raise
+            continue
         found |= rows.endpoints([{**row, "type": kind} for row in listed])
     return found
 

@@ -301,6 +301,16 @@ def test_lists_that_lead_to_others() -> None:
     assert found["realm_sync_jobs"] == {"sync": {"realm": "corp"}}
 
 
+@pytest.mark.parametrize(
+    ("missing", "seen", "codes"),
+    [("webhook", True, []), ("sendmail", False, ["not_offered"]), ("", False, ["not_offered"])],
+)
+def test_kinds_that_older_versions_do_not_have(missing: str, seen: bool, codes: list[str]) -> None:
+    refused: dict[str, ApiError] = {f"cluster_notifications_endpoints_{missing}": ApiError("no such path", 501)}
+    row = rows_of(snapshot(RecordedApi(recording("ledger")["before"], refused)))["notification_endpoints", None]
+    assert (row["seen"], [reason["code"] for reason in row["reasons"]]) == (seen, codes)
+
+
 def test_a_right_that_is_blocked_below() -> None:
     right = Right("/vms", ("VM.Audit",))
     assert right.granted({"/vms": {"VM.Audit": True}}, {"/vmsx"})
