@@ -87,4 +87,5 @@ def select(question: Question) -> tuple[str, dict[str, Any]]:
     """For SQLite: each line once, with its file and place; and the parameters."""
     found = list(_conditions(question))
     where = " AND ".join(text.replace("{}", f":{name}") for text, name, _value in found) or "1 = 1"
-    return f"SELECT DISTINCT file, place, line, text FROM acts WHERE {where}", {name: value for _, name, value in found}
+    values = {name: value for _text, name, value in found}
+    return f"SELECT DISTINCT file, place, line, text FROM acts WHERE {where}", values
