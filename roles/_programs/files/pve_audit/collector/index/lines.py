@@ -64,7 +64,9 @@ def may_matter(line: bytes) -> bool:
 
 def context_of(file: DayFile, shared: Context | None = None) -> Context:
     """For the lines of a file; with `shared`, after those that were read with it."""
-    context = (shared or Context()).of_node(short_host(file.node))
+    if shared is None:
+        return Context(short_host(file.node), _end_of(file.day))
+    context = shared.of_node(short_host(file.node))
     context.reference = _end_of(file.day)
     return context
 

@@ -9,6 +9,7 @@ line is there so that an answer needs no packed file.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -81,6 +82,33 @@ def _conditions(question: Question) -> Iterator[tuple[str, str, Any]]:
         yield "time >= {}", "since", question.since
     if question.until is not None:
         yield "time <= {}", "until", question.until
+
+
+CLICKHOUSE = """CREATE TABLE IF NOT EXISTS acts (
+    file String, place Int64, line Int64, time Int64, kind LowCardinality(String), vmid Nullable(Int64), user String,
+    account String, object String, address String, action LowCardinality(String), parts String, text String)
+    ENGINE = ReplacingMergeTree ORDER BY (time, file, place, kind, user, object, address, action, parts)"""
+"""The same table in ClickHouse, where rows that come twice count once. `file` is the name below the archive, and `text`
+is the line in Base64, which JSON can carry."""
+
+_TYPES = {int: "Int64", str: "String"}
+_ESCAPES = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n"}
+
+
+def clickhouse_row(name: str, row: tuple[Any, ...]) -> dict[str, Any]:
+    """A row of SQLite's table, in the order of COLUMNS, for the format JSONEachRow. `name` is that of its file."""
+    values = dict(zip(COLUMNS, row, strict=True))
+    return values | {"file": name, "text": b64encode(values["text"]).decode("ascii")}
+
+
+def clickhouse_select(question: Question) -> tuple[str, dict[str, str]]:
+    """The question of `select` for ClickHouse, and the parameters `param_NAME` of its HTTP interface."""
+    found = list(_conditions(question))
+    texts = (text.replace("{}", f"{{{name}:{_TYPES[type(value)]}}}") for text, name, value in found)
+    where = " AND ".join(texts) or "1 = 1"
+    # ClickHouse reads a parameter as a field of a tab-separated row.
+    values = {name: str(value).translate(_ESCAPES) for _text, name, value in found}
+    return f"SELECT DISTINCT file, place, line, text FROM acts WHERE {where}", values
 
 
 def select(question: Question) -> tuple[str, dict[str, Any]]:
