@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench.api import api_section
 from bench.converge import converge_section
+from bench.index import index_section
 from bench.kept import kept_section
 from bench.ledger import ledger_section
 from bench.measure import BenchError
@@ -21,7 +22,7 @@ from bench.report import as_text, machine, write
 from bench.windows import windows_section
 from tools.paths import BUILD, ROOT
 
-SECTIONS = (api_section, windows_section, parse_section, kept_section, ledger_section, converge_section)
+SECTIONS = (api_section, windows_section, parse_section, kept_section, ledger_section, index_section, converge_section)
 RESULTS = BUILD / "bench" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 
@@ -46,6 +47,7 @@ def main(arguments: list[str]) -> int:
                 parse_section,
                 kept_section,
                 ledger_section,
+                index_section,
                 converge_section,
             ):
                 print(f"Measuring {section.__name__.removesuffix('_section')} ...", flush=True)
