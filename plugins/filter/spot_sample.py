@@ -20,7 +20,9 @@ description:
 positional: _input, seed
 options:
   _input:
-    description: Events, made with P(pve.audit.events#filter).
+    description:
+      - Events, made with P(pve.audit.events#filter), or acts of P(pve.audit.attribute#filter) and
+        M(pve.audit.evidence_info). What root did is asked of the account behind it where an act has only one.
     type: list
     elements: dict
     required: true

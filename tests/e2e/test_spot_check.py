@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from tests.e2e.conftest import Ansible, connection
 from tests.lab.simulator import Simulator
 
 SPOT_CHECK = "pve.audit.spot_check"
+SUDO = Path(__file__).parents[1] / "unit" / "data" / "scenarios" / "cli-and-sudo" / "nodes"
 
 
 def test_who_denies_the_mass_deletion_is_heard(ansible: Ansible, lab: Simulator) -> None:
@@ -42,3 +44,23 @@ def test_a_token_that_may_not_see_asks_nobody_and_says_so(ansible: Ansible, lab:
     played = ansible.play(SPOT_CHECK, connection(lab, "nopriv@pve!np"), **kept)
     assert played.status == 0, played.output
     assert "NOT EVERYTHING WAS SEEN" in played.output
+
+
+def test_changes_without_a_task_are_asked_about_from_saved_logs(ansible: Ansible) -> None:
+    kept = ansible.folder / "kept"
+    played = ansible.play(
+        SPOT_CHECK,
+        {},
+        pve_audit_spot_check_output_dir=str(kept),
+        pve_audit_spot_check_name="copy",
+        pve_audit_spot_check_evidence="copy",
+        pve_audit_spot_check_evidence_path=str(SUDO),
+        pve_audit_spot_check_since="2026-11-23",
+        pve_audit_spot_check_until="2026-11-24",
+    )
+    assert played.status == 0, played.output
+    questions = json.loads((kept / "copy" / "questions.json").read_text(encoding="utf-8"))["questions"]
+    behind_root = [one for one in questions if ":root@pam:" in one["event_id"]]
+    assert {one["user"] for one in behind_root} - {"root@pam"}
+    assert [one for one in questions if not one["event_id"].startswith("UPID:")]
+    assert "task log alone" not in (kept / "copy" / "statistics.md").read_text(encoding="utf-8")

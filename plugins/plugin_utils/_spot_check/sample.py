@@ -23,6 +23,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ansible_collections.pve.audit.plugins.module_utils._model.act import CERTAIN, LIKELY
 from ansible_collections.pve.audit.plugins.module_utils._model.coverage import Coverage
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, get_field, unique_events
@@ -157,7 +158,7 @@ def _acts(events: Iterable[Event], options: SampleOptions) -> tuple[dict[str, St
     acts: dict[str, Strata] = defaultdict(lambda: defaultdict(list))
     left_out = Counter({"harmless": 0, "nobody": 0, "unreadable": 0})
     for event in _unique(events):
-        user, severity = get_field(event, "user.id"), str(get_field(event, "pve.severity") or "info")
+        user, severity = _user_of(event), str(get_field(event, "pve.severity") or "info")
         if event["event"].get("kind") == "pipeline_error":
             left_out["unreadable"] += 1
         elif not user:
@@ -167,6 +168,15 @@ def _acts(events: Iterable[Event], options: SampleOptions) -> tuple[dict[str, St
         else:
             acts[owner_of(str(user))][(severity, str(event["event"].get("action", "other")))].append(event)
     return acts, dict(left_out)
+
+
+def _user_of(event: Event) -> str | None:
+    """Who did it. Of an act, behind root@pam, whom the lines leave as the only one."""
+    user, attribution = get_field(event, "user.id"), event.get("attribution")
+    if isinstance(attribution, Mapping) and attribution.get("confidence") in (CERTAIN, LIKELY):
+        users = {one.get("user") for one in attribution.get("candidates", ())} - {None}
+        user = users.pop() if len(users) == 1 else user
+    return None if user is None else str(user)
 
 
 def _event_id(event: Event) -> str:
@@ -205,7 +215,7 @@ def _shares(strata: Strata, size: int) -> dict[tuple[str, str], int]:
 
 
 def _question(event: Event, person: str, options: SampleOptions) -> dict[str, Any]:
-    user = str(get_field(event, "user.id"))
+    user = str(_user_of(event))
     respondent = options.contacts.get(user) or options.contacts.get(person) or person
     known = {name: get_field(event, path) for name, path in _FIELDS.items()}
     about = event["event"]

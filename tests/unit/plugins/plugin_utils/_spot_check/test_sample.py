@@ -102,6 +102,24 @@ def test_tokens_are_asked_of_their_owner_and_shared_accounts_of_their_contact() 
         "admin@pve": 1, "alice@pve": 2, "lena@pve": 2, "paul@pve": 1}  # fmt: skip
 
 
+BEHIND = [
+    ("certain", ["tessa@pam"], "tessa@pam"),
+    ("likely", ["tessa@pam", "tessa@pam"], "tessa@pam"),
+    ("certain", [None], "root@pam"),
+    ("ambiguous", ["tessa@pam", "mirko@pam"], "root@pam"),
+    ("unknown", ["tessa@pam"], "root@pam"),
+]
+
+
+@pytest.mark.parametrize(("confidence", "users", "asked"), BEHIND)
+def test_who_was_behind_root_is_asked_where_there_is_only_one(
+    confidence: str, users: list[str | None], asked: str
+) -> None:
+    done: Any = act(1, "root@pam")
+    done["attribution"] = {"confidence": confidence, "candidates": [{"user": user} for user in users]}
+    assert [one["asked"] for one in draw([done])["questions"]] == [asked]
+
+
 def test_what_is_left_out_is_counted() -> None:
     broken: Event = {"event": {"id": "x", "kind": "pipeline_error"}, "error": {"message": "no"}}
     found = draw([act(1), act(2, None), act(3, "alice@pve", "api.read"), broken])
