@@ -107,7 +107,7 @@ def tokens(rows: Rows) -> Objects:
         given = row.get("tokens")
         if isinstance(given, Mapping):
             given = [{**entry, "tokenid": name} for name, entry in given.items() if isinstance(entry, Mapping)]
-        for token in given if isinstance(given, list) else []:
+        for token in _entries(given):
             found[f"{identity(row, 'userid')}!{identity(token, 'tokenid')}"] = items_of(token, ("tokenid",))
     return found
 
@@ -117,8 +117,17 @@ def factors(rows: Rows) -> Objects:
     return {
         f"{identity(row, 'userid')}/{identity(entry, 'id')}": items_of(entry, ("id",))
         for row in rows
-        for entry in row.get("entries") or []
+        for entry in _entries(row.get("entries"))
     }
+
+
+def _entries(value: object) -> Rows:
+    """A list within a row; nothing when it is left out. Raises InputError."""
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(entry, Mapping) for entry in value):
+        raise InputError("a list within an entry is none")
+    return value
 
 
 def groups(rows: Rows) -> Objects:
@@ -159,11 +168,9 @@ def acl(rows: Rows) -> Objects:
 def members(detail: Mapping[str, Any]) -> Items:
     """A pool with one key a guest and a storage."""
     found = {}
-    for row in detail.get("members") or []:
-        if isinstance(row, Mapping) and row.get("type") == "storage":
-            found[f"storage {row.get('storage')}"] = ""
-        elif isinstance(row, Mapping):
-            found[f"guest {row.get('vmid')}"] = ""
+    for row in _entries(detail.get("members")):
+        kind, key = ("storage", "storage") if row.get("type") == "storage" else ("guest", "vmid")
+        found[f"{kind} {identity(row, key)}"] = ""
     return {**items_of(detail, ("poolid", "members")), **dict(sorted(found.items()))}
 
 
@@ -180,7 +187,7 @@ def endpoints(rows: Rows) -> Objects:
 def rules(rows: Rows) -> Items:
     """Rules of a firewall as texts, each with its place."""
     found: Items = {}
-    for place, row in enumerate(sorted(rows, key=lambda row: int(row.get("pos", 0)))):
+    for place, row in enumerate(sorted(rows, key=_position)):
         parts = items_of(row, ("type", "action", "comment"))
         text = " ".join([f"{row.get('type', '')} {row.get('action', '')}".upper(), *_options(parts)])
         if comment := row.get("comment"):
@@ -188,6 +195,13 @@ def rules(rows: Rows) -> Items:
         again = sum(key == text or key.startswith(f"{text} (again ") for key in found) if text in found else 0
         found[f"{text} (again {again})" if again else text] = str(place)
     return found
+
+
+def _position(row: Mapping[str, Any]) -> int:
+    place = str(row.get("pos", 0))
+    if not (place.isascii() and place.isdigit() and len(place) < 10):
+        raise InputError("a rule has no place")
+    return int(place)
 
 
 def _options(items: Items) -> Iterable[str]:

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ansible_collections.pve.audit.plugins.module_utils._classify.action import ACTIONS
 from ansible_collections.pve.audit.plugins.module_utils._evidence.snapshots import compare
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import (
     ApiError,
+    AuditError,
     AuthError,
     ForbiddenError,
     InputError,
@@ -34,6 +38,12 @@ DATA = Path(__file__).resolve().parents[3] / "data" / "config"
 PARAMS: dict[str, Any] = {"areas": [], "guests": True, "concurrency": 4, "total_timeout": 60}
 AUDIT = dict.fromkeys("Datastore.Audit Mapping.Audit Pool.Audit SDN.Audit Sys.Audit VM.Audit".split(), True)
 TOP = ("/", "/access", "/access/groups", "/nodes", "/pool", "/sdn", "/storage", "/vms")
+# Of an answer that is not as it should be.
+PATHS = """access_users access_tfa access_groups access_roles access_acl access_domains pools storage cluster_options
+    cluster_resources cluster_status version nodes access_permissions cluster_firewall_rules cluster_firewall_aliases
+    cluster_firewall_ipset cluster_firewall_groups cluster_firewall_options cluster_sdn_vnets cluster_backup
+    cluster_metrics_server cluster_notifications_endpoints_smtp nodes_pve1_config""".split()
+KEYS = "userid tokens entries id groupid users roleid path ugid realm poolid storage vmid node type pos name".split()
 BEFORE, AFTER = 1_795_807_690.0, 1_795_807_990.5
 
 
@@ -60,7 +70,7 @@ class RecordedApi:
         if error := next((error for start, error in self.refused.items() if name.startswith(start)), None):
             raise error
         if name == "pools" and params:
-            return [row for row in self.answers["pools"] if row["poolid"] == params["poolid"]]
+            return [row for row in self.answers["pools"] if row.get("poolid") == params["poolid"]]
         return self.answers[name] if name in self.answers else self._other(path)
 
     def _other(self, path: tuple[str, ...]) -> Any:
@@ -76,7 +86,7 @@ class RecordedApi:
             case (*_, "options") | ("nodes", _, "config") | ("access", "domains", _):
                 return {}
             case ("pools", name):
-                return next(row for row in self.answers["pools"] if row["poolid"] == name)
+                return next(row for row in self.answers["pools"] if str(row.get("poolid")) == name)
         return []
 
 
@@ -309,6 +319,25 @@ def test_kinds_that_older_versions_do_not_have(missing: str, seen: bool, codes: 
     refused: dict[str, ApiError] = {f"cluster_notifications_endpoints_{missing}": ApiError("no such path", 501)}
     row = rows_of(snapshot(RecordedApi(recording("ledger")["before"], refused)))["notification_endpoints", None]
     assert (row["seen"], [reason["code"] for reason in row["reasons"]]) == (seen, codes)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=2), inner),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(answer=_JSON, at=st.sampled_from(PATHS))
+def test_no_answer_breaks_it(answer: Any, at: str) -> None:
+    seen = {"access_permissions": dict.fromkeys(TOP, AUDIT), "vm_configs": defaultdict(dict)}
+    api = RecordedApi({**recording("ledger")["before"], **seen, at: answer})
+    try:
+        found = snapshot(api)
+    except AuditError:
+        return
+    assert compare(found, json.loads(json.dumps(found)))["events"] == []
 
 
 def test_a_right_that_is_blocked_below() -> None:
