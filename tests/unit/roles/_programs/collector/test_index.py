@@ -224,7 +224,7 @@ def told(answer: Answer) -> list[dict[str, Any]]:
 
 
 @given(st.lists(STEP, max_size=14))
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_same_answers_whatever_happened(steps: list[tuple[Any, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         world = World(Path(folder))

@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.pve.audit.plugins.module_utils._evidence.source import Context
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, unique_events
-from pve_audit.collector.index.database import file_of, open_index
+from pve_audit.collector.index.database import file_of, open_index, read_known
 from pve_audit.collector.index.keep import Kept, keep
 from pve_audit.collector.index.lines import UNREAD, context_of, group_of, may_matter, read_line
 from pve_audit.collector.index.reading import Line, files_of, lines_at, order_of, read_from
@@ -62,13 +62,13 @@ def find(settings: Settings, question: Question) -> Answer:
     incomplete = _keep(settings)
     query, values = select(question)
     with open_index(settings) as connection:
-        columns = "SELECT id, node, source, name FROM files"
-        files = {number: file_of(settings, *names) for number, *names in connection.execute(columns)}
-        lines = [(files[row[0]], Line(*row[1:])) for row in connection.execute(query, values)]
-        columns = "SELECT id, broken, broken_line FROM files WHERE broken"
-        broken = {number: tuple(found) for number, *found in connection.execute(columns)}
+        known = {one.id: one for one in read_known(connection)}
+        rows = connection.execute(query, values).fetchall()
+    names = {number: (known[number].node, known[number].source, known[number].name) for number in known}
+    files = {number: file_of(settings, *names[number]) for number in {row[0] for row in rows}}
+    lines = [(files[row[0]], Line(*row[1:])) for row in rows]
     lines.sort(key=lambda one: (order_of(one[0]), one[1].place))
-    unreadable = {name_of(files[number]): (count, first) for number, (count, first) in broken.items()}
+    unreadable = {"/".join(names[number]): (one.broken, one.broken_line) for number, one in known.items() if one.broken}
     return Answer(collect(lines, question), incomplete, unreadable)
 
 

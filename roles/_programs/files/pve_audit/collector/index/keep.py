@@ -70,6 +70,7 @@ class Keeper:
         """`batch` is the number of lines of a transaction."""
         self.kept = Kept()
         self._settings, self._connection, self._batch = settings, connection, batch
+        self._rows: list[tuple[object, ...]] = []
 
     def keep(self) -> None:
         """Raises OSError, sqlite3.Error."""
@@ -150,6 +151,7 @@ class Keeper:
             known = replace(known, seen=look, damage=end)
         with transaction(self._connection):
             added = [self._add_line(file, known.id, line) for line in batch]
+            self._flush()
             broken = [line.number for line, (_group, whole) in zip(batch, added, strict=True) if not whole]
             first = known.broken_line or next(iter(broken), 0)
             known = replace(known, broken=known.broken + len(broken), broken_line=first)
@@ -177,8 +179,11 @@ class Keeper:
         return "", None not in found
 
     def _insert(self, number: int, line: Line, found: Iterable[Keys], group: str) -> None:
-        rows = [(number, line.place, line.number, *keys, group, line.text) for keys in found]
-        self._connection.executemany(INSERT, rows)
+        self._rows += [(number, line.place, line.number, *keys, group, line.text) for keys in found]
+
+    def _flush(self) -> None:
+        self._connection.executemany(INSERT, self._rows)
+        self._rows.clear()
 
     def _join(self, groups: Iterable[str]) -> None:
         """Each part of a line is found by what the whole line says, once all its parts are there."""
@@ -194,6 +199,7 @@ class Keeper:
             found = keys_of_parts((file, line.text) for _number, file, line in parts)
             for number, _file, line in parts if found else ():
                 self._insert(number, line, found, group)
+        self._flush()
 
 
 def _batches(lines: Iterator[Line], most: int) -> Iterator[tuple[list[Line], str | None]]:

@@ -16,7 +16,6 @@ from pve_audit.collector.store import (
     DamagedError,
     DayFile,
     day_files,
-    is_being_closed,
     open_text,
 )
 
@@ -31,7 +30,10 @@ class Line(NamedTuple):
 
 def files_of(archive: Path) -> list[DayFile]:
     """The files in the order in which their lines came, each once. Nobody may rename them meanwhile."""
-    found = [file for file in day_files(archive) if not (file.kind == "closed" and is_being_closed(file.path))]
+    files = list(day_files(archive))
+    # What is being closed is read from the file that is packed.
+    closing = {(file.path.parent, file.stem) for file in files if file.kind == "closing"}
+    found = [file for file in files if file.kind != "closed" or (file.path.parent, file.stem) not in closing]
     return sorted(found, key=order_of)
 
 
