@@ -37,7 +37,7 @@ class Found:
 
     def told(self) -> dict[str, Any]:
         """JSON-able."""
-        place = {"node": self.file.node, "source": self.file.source, "file": name_of(self.file)}
+        place: dict[str, Any] = {"node": self.file.node, "source": self.file.source, "file": name_of(self.file)}
         place |= {"line": self.line.number, "offset": self.line.place}
         return {"event": self.event, "place": place, "verified": self.verified}
 

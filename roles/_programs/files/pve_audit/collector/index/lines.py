@@ -143,6 +143,6 @@ def reader_digest() -> str:
 
 def _sources() -> Iterator[str]:
     for name, module in sorted(sys.modules.items()):
-        loader = getattr(module, "__loader__", None)
-        if name.startswith((_ROOMS, "pve_audit.collector.index.")) and hasattr(loader, "get_source"):
-            yield f"{name}\0{loader.get_source(name)}\0"
+        get_source = getattr(getattr(module, "__loader__", None), "get_source", None)
+        if name.startswith((_ROOMS, "pve_audit.collector.index.")) and get_source is not None:
+            yield f"{name}\0{get_source(name)}\0"
