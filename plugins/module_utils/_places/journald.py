@@ -37,7 +37,7 @@ def journal_lines(interval: Interval, directory: str = "") -> Iterator[tuple[int
     program = shutil.which("journalctl", path=_PATH)
     if program is None:
         raise UnreadableError("cannot be read: there is no journalctl here")
-    command = [program, "--output=json", "--no-pager", "--quiet", f"--output-fields={','.join(_FIELDS)}"]
+    command = [program, "--all", "--output=json", "--no-pager", "--quiet", f"--output-fields={','.join(_FIELDS)}"]
     if directory:
         command.append(f"--directory={directory}")
     if interval.since is not None:
