@@ -23,7 +23,13 @@ from ansible_collections.pve.audit.plugins.module_utils._model.coverage import C
 from ansible_collections.pve.audit.plugins.module_utils._model.errors import InputError
 from ansible_collections.pve.audit.plugins.module_utils._parse.facts import LINUX_AUTH, PVE_AUTH
 from ansible_collections.pve.audit.plugins.module_utils._parse.lines import EventIds
-from ansible_collections.pve.audit.plugins.module_utils._places.files import Entry, Root, list_folder, read_lines
+from ansible_collections.pve.audit.plugins.module_utils._places.files import (
+    Entry,
+    Root,
+    list_folder,
+    read_lines,
+    same_content,
+)
 from ansible_collections.pve.audit.plugins.module_utils._places.journald import journal_lines
 from ansible_collections.pve.audit.plugins.module_utils._places.reading import (
     Interval,
@@ -102,7 +108,13 @@ def _matching(root: Root, folder: str, kind: str, below: Iterable[str]) -> Itera
     for place in below:
         entries = {entry.name: entry for entry in list_folder(root, os.path.join(folder, place))}
         names = [name for name in entries if _NAMES[kind].fullmatch(name) and entries[name].kind != "folder"]
-        yield from (entries[name] for name in by_rotation(names))
+        yield from (entries[name] for name in by_rotation(names) if not _is_packed_again(root, entries, name))
+
+
+def _is_packed_again(root: Root, entries: dict[str, Entry], name: str) -> bool:
+    """A file beside which the same lies unpacked, as after `gunzip -k`: read twice, its lines would count twice."""
+    plain = entries.get(name.rpartition(".")[0]) if name.endswith((".gz", ".xz")) else None
+    return plain is not None and plain.kind == "file" and same_content(root, plain.path, entries[name].path)
 
 
 def _texts(root: Root, folder: str) -> Iterator[Entry]:

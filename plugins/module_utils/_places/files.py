@@ -20,6 +20,7 @@ LONGEST_LINE = 1 << 18
 # What a packed file may unpack to: FLOOR bytes, or RATIO times what it has. Access logs pack to about 1:20.
 FLOOR = 64 * 1024 * 1024
 RATIO = 200
+_BLOCK = 1 << 20
 _DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error)
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -133,6 +134,23 @@ def open_file(root: Root, path: str) -> Iterator[IO[bytes]]:
         finally:
             if stream is not raw:
                 stream.close()
+
+
+def same_content(root: Root, one: str, other: str) -> bool:
+    """Whether two files hold the same, unpacked. False where one cannot be read whole."""
+    try:
+        with open_file(root, one) as first, open_file(root, other) as second:
+            left = min(_limit(first), _limit(second))
+            while left > 0:
+                mine, its = first.read(_BLOCK), second.read(_BLOCK)
+                if mine != its:
+                    return False
+                if not mine:
+                    return True
+                left -= len(mine)
+    except (UnreadableError, *_DAMAGED):
+        pass
+    return False
 
 
 def _unpacked(raw: IO[bytes], name: str) -> IO[bytes]:

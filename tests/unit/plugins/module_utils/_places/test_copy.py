@@ -143,6 +143,22 @@ def test_a_question_gives_its_acts_with_their_lines(revenge: Path) -> None:
     assert {row["source"] for row in result["not_looked_at"]} == {"pve.config"}
 
 
+def test_what_lies_there_packed_as_well_counts_once(revenge: Path) -> None:
+    before = answer(read(revenge), Question())["acts"]
+    for log in (revenge / "pve2" / "access.log", revenge / "pve1" / "tasks" / "index"):
+        (log.parent / f"{log.name}.gz").write_bytes(gzip.compress(log.read_bytes()))
+    assert len(answer(read(revenge), Question())["acts"]) == len(before)
+
+
+def test_an_empty_file_hides_no_packed_one(revenge: Path) -> None:
+    before = answer(read(revenge), Question())["acts"]
+    log = revenge / "pve2" / "access.log"
+    (revenge / "pve2" / "access.log.1.gz").write_bytes(gzip.compress(log.read_bytes()))
+    (revenge / "pve2" / "access.log.1").touch()
+    log.write_bytes(b"")
+    assert len(answer(read(revenge), Question())["acts"]) == len(before)
+
+
 UPID = "UPID:pve1:000005E3:0007C336:6B047AC4:qmdestroy:510:dario@pve:"
 
 
