@@ -21,7 +21,7 @@ _FILES = {
     "login": frozenset({"login"}),
     "systemd-logind": frozenset({"systemd-logind"}),
 }
-_ROOTS = frozenset({"systemd-logind", "login"})
+_ROOTS = frozenset({"systemd-logind", "login", "pve-audit-ledger"})
 _BY_ROOT = ("Accepted ", "pam_unix(sshd:")
 
 

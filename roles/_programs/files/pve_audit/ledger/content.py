@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,9 @@ Items = dict[str, str]
 HIDDEN = "(hidden)"
 MOST = 100
 _LONGEST = 300
+_MOST_GRANTS = 5000
+# Of more lines a diff takes time that grows with their square; then it is told which came and which went.
+_MOST_LINES = 2000
 _SECRET_FILE = re.compile(
     r"(?:.*/)?priv(?:/.*)?|.*\.key|.*\.pw|.*wg-keys.*|(?:.*/)?(?:shadow|tfa|token)\.cfg.*", re.DOTALL
 )
@@ -59,12 +63,18 @@ def compare(path: str, before: bytes | None, after: bytes | None) -> Difference:
     if read is None and any(_PRIVATE_KEY in (one or b"") for one in (before, after)):
         return Difference([], [], [], [HIDDEN])
     if read is None:
-        lines = [
-            _shown(_SECRET_UUID.sub(HIDDEN, line))
-            for line in difflib.unified_diff(old.split("\n"), new.split("\n"), n=1, lineterm="")
-        ][2:]
-        return Difference([], [], [], lines[:MOST], max(0, len(lines) - MOST))
+        lines = _different(old.split("\n"), new.split("\n"))
+        shown = [_shown(_SECRET_UUID.sub(HIDDEN, line)) for line in lines[:MOST]]
+        return Difference([], [], [], shown, max(0, len(lines) - MOST))
     return compare_items(read(old), read(new))
+
+
+def _different(old: list[str], new: list[str]) -> list[str]:
+    """A unified diff without its head, or the lines that went and came."""
+    if len(old) + len(new) <= _MOST_LINES:
+        return list(difflib.unified_diff(old, new, n=1, lineterm=""))[2:]
+    before, after = Counter(old), Counter(new)
+    return [f"-{line}" for line in (before - after).elements()] + [f"+{line}" for line in (after - before).elements()]
 
 
 def compare_items(old: Mapping[str, str], new: Mapping[str, str]) -> Difference:
@@ -151,9 +161,11 @@ def _pool(fields: list[str]) -> Iterator[tuple[str, str]]:
 
 def _acl(fields: list[str]) -> Iterator[tuple[str, str]]:
     propagate, path, who, roles = (*fields, "", "", "", "")[:4]
-    for one in _words(who):
-        for role in _words(roles):
-            yield f"acl {path} {one} {role}", "propagate" if propagate == "1" else "here only"
+    people, granted, how = _words(who), _words(roles), "propagate" if propagate == "1" else "here only"
+    if len(people) * len(granted) > _MOST_GRANTS:  # nobody means that: it would fill the memory of every node
+        yield f"acl {path} ({len(people)} names, {len(granted)} roles)", f"{who}:{roles}"
+        return
+    yield from ((f"acl {path} {one} {role}", how) for one in people for role in granted)
 
 
 def _words(text: str) -> list[str]:

@@ -16,6 +16,7 @@ LOGIN = "<root@pam> successful auth for user 'bob@pve'"
 TASK = "<bob@pve> starting task UPID:pve1:000005D0:0007AF88:6B047A91:qmdestroy:501:bob@pve:"
 SESSION = "pam_unix(sshd:session): session opened for user bob(uid=1002) by (uid=0)"
 SUDO = "bob : PWD=/ ; USER=root ; COMMAND=/usr/sbin/qm destroy 501"
+LEDGER = '{"event":"deleted","path":"user.cfg","version":7,"writer":1}'
 END = "Disconnected from user bob 192.0.2.7 port 5"
 
 # program, message, uid, file -> whether it is believed
@@ -39,6 +40,9 @@ CASES = [
     ("sshd", END, "1001", "/usr/bin/logger", False),
     ("systemd-logind", "New session 7 of user bob.", "0", "/usr/lib/systemd/systemd-logind", True),
     ("systemd-logind", "New session 7 of user bob.", "1001", None, False),
+    ("pve-audit-ledger", LEDGER, "0", "/usr/bin/python3.13", True),
+    ("pve-audit-ledger", LEDGER, "1001", "/usr/bin/logger", False),
+    ("pve-audit-ledger", LEDGER, "1001", None, False),
     ("sudo", SUDO, "1001", "/usr/bin/sudo", True),
     ("sudo", SUDO, "1001", None, True),
     ("sudo", SUDO, "1001", "/home/bob/sudo.sh", False),

@@ -36,6 +36,16 @@ def test_a_file_of_no_known_kind_is_a_bounded_diff() -> None:
     assert len(compare("vzdump.cron", b"", b"x" * 5000).diff[-1]) < 350
 
 
+def test_work_grows_with_the_size_and_not_faster() -> None:
+    names = ",".join(f"u{number}@pve" for number in range(20_000))
+    roles = ",".join(f"r{number}" for number in range(20_000))
+    told = compare("user.cfg", b"", f"acl:1:/:{names}:{roles}:\n".encode())
+    assert [row[0] for row in told.added] == ["acl / (20000 names, 20000 roles)"]
+    assert len(told.added[0][1]) < 400
+    lines = [b"%d" % (number % 900) for number in range(100_000)]
+    assert compare("x", b"\n".join(lines), b"\n".join([*lines[::-1], b"new"])).diff == ["+new"]
+
+
 @pytest.mark.parametrize(
     "secret",
     [
