@@ -52,8 +52,10 @@ _FIELDS = frozenset(
     lines person asked by at comment answer questions people strata rows users groups roles acl realms tokens low high
     medium info success failure unknown corrupt admin backup sources looked_at not_looked_at incomplete shows look
     refused reads statement first last objects share account young related member target_user change lost log repeated
-    continued session tty uid time_note key_type key_id key_fingerprint ca_fingerprint""".split()
+    continued session tty uid time_note key_type key_id key_fingerprint ca_fingerprint keys_added keys_removed
+    keys_changed file version since writer writer_node writer_process mtime incomplete unseen""".split()
 )
+_KEYS = frozenset(["keys_added", "keys_removed", "keys_changed"])
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?(Z|[+-]\d\d:?\d\d))?)?")
 _HASHED = re.compile(r"(\S*[-:])?([0-9a-f]{12,64})", re.ASCII)
 # A word begins after anything but a letter or digit, and after what an escape leaves: %3D, \n, \x1b, \u202e.
@@ -177,7 +179,8 @@ class Pseudonymizer:
         if isinstance(value, Mapping):
             return {self._key(key): self.rewrite(item, (*path, str(key))) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
-            items = [self.rewrite(item, path) for item in value]
+            below = _row_path(value, path)
+            items = [self.rewrite(item, below if number else path) for number, item in enumerate(value)]
             return tuple(items) if isinstance(value, tuple) else items
         return value
 
@@ -283,8 +286,16 @@ def _texts(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, 
                 yield key, ()
             yield from _texts(item, (*path, str(key)))
     elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _texts(item, path)
+        below = _row_path(value, path)
+        for number, item in enumerate(value):
+            yield from _texts(item, below if number else path)
+
+
+def _row_path(row: Sequence[Any], path: tuple[str, ...]) -> tuple[str, ...]:
+    """What the values of a row are: of `[user alice@pve firstname, Alice]`, a changed key of `/etc/pve`, a first name."""
+    if not path or path[-1] not in _KEYS or not row or not isinstance(row[0], str):
+        return path
+    return (*path, row[0].rpartition(" ")[2])
 
 
 def _at(path: Sequence[str], names: frozenset[str]) -> bool:

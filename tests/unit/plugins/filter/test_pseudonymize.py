@@ -292,6 +292,19 @@ def test_what_is_no_pseudonym(text: str) -> None:
     assert CIPHER.name_of(text) is None
 
 
+def test_what_the_ledger_tells_of_people_is_hidden() -> None:
+    rows = [
+        ["user alice@pve firstname", "Alice"],
+        ["user alice@pve lastname", "Smith"],
+        ["user alice@pve email", "as@x.org"],
+    ]
+    event = {"pve": {"keys_changed": rows, "file": "user.cfg"}, "original": json.dumps({"changed": rows})}
+    text = show(event)
+    assert not [name for name in ("alice", "Alice", "Smith", "as@x.org") if name in text], text
+    assert '"file": "user.cfg"' in text
+    assert reveal(pseudonymize(event, CIPHER), CIPHER) == event
+
+
 def test_filters() -> None:
     hidden = HIDE({"user": "alice@pve"}, KEY, scope="2026-11")
     assert hidden != HIDE({"user": "alice@pve"}, KEY)
