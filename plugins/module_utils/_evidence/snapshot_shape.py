@@ -110,6 +110,8 @@ def _objects(value: object, area: object, place: str) -> Objects:
 def _rows(value: object, place: str) -> dict[str, list[Mapping[str, Any]]]:
     if not isinstance(value, list) or not all(isinstance(row, Mapping) and "area" in row for row in value):
         raise InputError(f"{place} has no list coverage: {_REMEDY}")
+    if not all(isinstance(row.get(key) or [], list) for row in value for key in ("unread", "reasons")):
+        raise InputError(f"{place}: unread and reasons of its coverage must be lists: {_REMEDY}")
     found: dict[str, list[Mapping[str, Any]]] = {}
     for row in value:
         found.setdefault(str(row["area"]), []).append(row)

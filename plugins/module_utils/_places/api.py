@@ -19,7 +19,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.errors import Api
 from ansible_collections.pve.audit.plugins.module_utils._model.event import get_field
 from ansible_collections.pve.audit.plugins.module_utils._model.time import zone
 from ansible_collections.pve.audit.plugins.module_utils._parse.facts import LINUX_AUTH, PVE_AUTH
-from ansible_collections.pve.audit.plugins.module_utils._parse.lines import EventIds
+from ansible_collections.pve.audit.plugins.module_utils._parse.lines import EventIds, scrub
 from ansible_collections.pve.audit.plugins.module_utils._places.reading import (
     AFTER,
     BEFORE,
@@ -29,6 +29,7 @@ from ansible_collections.pve.audit.plugins.module_utils._places.reading import (
     missing_row,
 )
 from ansible_collections.pve.audit.plugins.module_utils._pve.fanout import FanOut
+from ansible_collections.pve.audit.plugins.module_utils._pve.proofs import listed_tasks
 from ansible_collections.pve.audit.plugins.module_utils._pve.session import Api
 from ansible_collections.pve.audit.plugins.module_utils._pve.tasks import TaskFilter, cluster_nodes, collect_tasks
 from ansible_collections.pve.audit.plugins.module_utils._pve.tasks_coverage import Question
@@ -78,12 +79,11 @@ def _read_tasks(
 
 def _read_cluster_tasks(api: Api, found: Found) -> None:
     try:
-        rows = api.get("cluster", "tasks")
+        listed = listed_tasks(api)
     except ApiError:
         return
-    for row in rows if isinstance(rows, list) else ():
-        if isinstance(row, Mapping) and isinstance(row.get("upid"), str) and row.get("endtime"):
-            found.records[str(row.get("node", "")), CLUSTER_TASKS].add(row["upid"])
+    for node, upids in listed.items():
+        found.records[node, CLUSTER_TASKS].update(upids)
 
 
 def _journal(api: Api, node: str, interval: Interval) -> tuple[list[Any], tzinfo]:
@@ -117,7 +117,7 @@ def _journal_rows(
         lines, tz = answer
         reader = Reader(found, node, PVE_AUTH, "journal", interval, Context(node, time.time(), tz, ids))
         # The first and the last line are cursors. [pve-manager PVE/API2/Nodes.pm journal, mini-journalreader]
-        texts = [str(line).encode("utf-8", "surrogateescape") for line in lines[1:-1]]
+        texts = [scrub(str(line)).encode() for line in lines[1:-1]]
         reader.read("journal", lambda: enumerate(texts, 2))
         row = judge_row(reader, interval, "the journal", live=True)
     yield row

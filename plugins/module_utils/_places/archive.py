@@ -29,7 +29,9 @@ from ansible_collections.pve.audit.plugins.module_utils._places.reading import (
 )
 from ansible_collections.pve.audit.plugins.module_utils._places.sieve import AccessSieve
 
-_NAME = re.compile(r"(\d{4}-\d\d-\d\d)(?:\.part(\d{1,6}))?\.log(|\.closing|\.gz|\.xz)", re.ASCII)
+_NAME = re.compile(
+    r"(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))(?:\.part(\d{1,6}))?\.log(|\.closing|\.gz|\.xz)", re.ASCII
+)
 # Sources of the forwarder's default set that are evidence: the row of coverage, and what people call it. Those without
 # a row tell of lines that were lost.
 _SOURCES: dict[str, tuple[str, str]] = {
@@ -122,6 +124,9 @@ def _rows(reader: Reader, interval: Interval, what: str, alive: float | None, *,
 
 def _matters(entry: Entry, interval: Interval) -> bool:
     """Whether the day of a file may hold something about the interval. Days are those of the collector."""
-    first = datetime.fromisoformat(f"{entry.name[:10]}T00:00:00").replace(tzinfo=UTC).timestamp()
+    try:
+        first = datetime.fromisoformat(f"{entry.name[:10]}T00:00:00").replace(tzinfo=UTC).timestamp()
+    except (ValueError, OverflowError):  # 31 February: no day, and what it holds may matter
+        return True
     late = interval.until is not None and first - 86400 > interval.until + AFTER
     return not late and not (interval.since is not None and first + 2 * 86400 < interval.since - BEFORE["archive"])

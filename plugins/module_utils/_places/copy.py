@@ -192,7 +192,9 @@ class NodeCopy:
         """The journal, and text logs only where there is none: rsyslog writes the same messages again."""
         reader = Reader(found, self._node, PVE_AUTH, "journal", self._interval, self._context)
         if self._live or self._logs["binary"]:
-            directory = "" if self._live else os.path.join(self._root.path, self._logs["binary"][0].path)
+            binary = self._logs["binary"][0].path if self._logs["binary"] else "var/log/journal"
+            own = self._live and os.path.realpath(self._root.path) == "/"  # and no disk of another node
+            directory = "" if own else os.path.join(self._root.path, binary)
             reader.read("journal", partial(journal_lines, self._interval, directory))
             row = judge_row(reader, self._interval, "the journal", live=self._live)
         elif self._logs["journal"]:

@@ -172,24 +172,30 @@ def read_lines(root: Root, path: str) -> Iterator[tuple[int, bytes]]:
     Raises UnreadableError, when a file is damaged after the last line that can be read.
     """
     with open_file(root, path) as stream:
-        limit = _limit(stream)
-        number = total = 0
-        while True:
-            try:
-                line = stream.readline(LONGEST_LINE)
-                rest = line
-                while len(rest) == LONGEST_LINE and not rest.endswith(b"\n"):
-                    rest = stream.readline(LONGEST_LINE)
-                    total += len(rest)
-            except _DAMAGED as error:
-                raise UnreadableError(f"is damaged behind line {number}: {error}") from None
-            if not line:
-                return
-            number += 1
+        yield from numbered_lines(stream, _limit(stream))
+
+
+def numbered_lines(stream: IO[bytes], limit: float = float("inf")) -> Iterator[tuple[int, bytes]]:
+    """The lines of a stream with their numbers, without line feeds. What a line has beyond LONGEST_LINE is no other line.
+
+    Raises UnreadableError, when it is damaged, or longer than `limit` bytes, after the last line that can be read.
+    """
+    number = total = 0
+    while True:
+        try:
+            line = rest = stream.readline(LONGEST_LINE)
             total += len(line)
-            if total > limit:
-                raise UnreadableError(f"unpacks to more than {limit} bytes, and is not read behind line {number}")
-            yield number, line.rstrip(b"\n")
+            while len(rest) == LONGEST_LINE and not rest.endswith(b"\n") and total <= limit:
+                rest = stream.readline(LONGEST_LINE)
+                total += len(rest)
+        except _DAMAGED as error:
+            raise UnreadableError(f"is damaged behind line {number}: {error}") from None
+        if not line:
+            return
+        number += 1
+        if total > limit:
+            raise UnreadableError(f"unpacks to more than {limit} bytes, and is not read behind line {number}")
+        yield number, line.rstrip(b"\n")
 
 
 def _limit(stream: IO[bytes]) -> float:

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from typing import IO, cast
 
-from ansible_collections.pve.audit.plugins.module_utils._places.files import LONGEST_LINE, UnreadableError
+from ansible_collections.pve.audit.plugins.module_utils._places.files import UnreadableError, numbered_lines
 from ansible_collections.pve.audit.plugins.module_utils._places.reading import AFTER, BEFORE, Interval
 
 _FIELDS = (
@@ -50,11 +50,10 @@ def journal_lines(interval: Interval, directory: str = "") -> Iterator[tuple[int
     ) as process:
         stream = cast(IO[bytes], process.stdout)
         try:
-            for number, line in enumerate(iter(lambda: stream.readline(LONGEST_LINE), b""), 1):
-                yield number, line.rstrip(b"\n")
+            yield from numbered_lines(stream)
         finally:
             stream.close()
             if process.poll() is None:
                 process.terminate()
-    if process.returncode not in (0, 1):
+    if process.returncode:
         raise UnreadableError(f"could not be read whole: journalctl ended with {process.returncode}")

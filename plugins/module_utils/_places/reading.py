@@ -56,8 +56,11 @@ class Interval(NamedTuple):
         """The dates of lines of access.log that may matter, in any time zone; empty for all."""
         if self.since is None or self.until is None or self.until - self.since > 400 * 86400:
             return []
-        day = datetime.fromtimestamp(self.since - BEFORE["access"] - 86400, UTC)
-        last = datetime.fromtimestamp(self.until + AFTER + 86400, UTC)
+        try:
+            day = datetime.fromtimestamp(self.since - BEFORE["access"] - 86400, UTC)
+            last = datetime.fromtimestamp(self.until + AFTER + 86400, UTC)
+        except (ValueError, OverflowError):  # at the ends of the calendar
+            return []
         days = []
         while day.date() <= last.date():
             days.append(day.strftime("%d/%m/%Y").encode())
@@ -195,7 +198,10 @@ def judge_row(
         # A record may claim any time. What lies after all other logs proves nothing of the time until then.
         row.end = alive if row.end > alive + _CLAIMED else max(row.end, alive)
     if live:
-        row.end = max(row.end, interval.until or row.end)
+        now = reader.context.reference
+        row.end = max(row.end, min(interval.until or row.end, now or row.end))
+        if now is not None and interval.until is not None and interval.until > now + SLACK:
+            row.add_reason("future", f"{name} cannot show what comes after {rfc3339(now)}")
     elif interval.until is not None and row.end < interval.until - SLACK:
         row.add_reason("ends_early", f"{name} ends at {rfc3339(row.end)} already")
     return row

@@ -292,7 +292,7 @@ def _texts(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, 
 
 
 def _row_path(row: Sequence[Any], path: tuple[str, ...]) -> tuple[str, ...]:
-    """What the values of a row are: of `[user alice@pve firstname, Alice]`, a changed key of `/etc/pve`, a first name."""
+    """What the values of a row are: of `[user alice@pve firstname, Alice]`, a changed key of /etc/pve."""
     if not path or path[-1] not in _KEYS or not row or not isinstance(row[0], str):
         return path
     return (*path, row[0].rpartition(" ")[2])
