@@ -9,6 +9,7 @@ What the forwarder and the collector say themselves, of lines that were lost abo
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,6 +50,7 @@ _FILES: tuple[tuple[str, Source | None], ...] = (
     ("/tasks/index", TASK),
     ("/tasks/active", TASK),
 )
+_PART = re.compile(r"\d{1,5}", re.ASCII)
 _GAPS = "/gaps.jsonl"
 _NO_PART = "the line came in parts, and not all of them are there"
 # Parameters of the forwarder, and the fields of a journal record that they were.
@@ -139,7 +141,7 @@ def _of_file(file: str, text: str, context: Context) -> Found:
 def _whole(line: Relayed, params: Mapping[str, str], context: Context) -> str | None:
     """The text of the line; of one that was sent in parts None until the last part is there."""
     number, slash, total = params.get("part", "").partition("/")
-    if not (slash and number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total) <= 100_000):
+    if not (slash and _PART.fullmatch(number) and _PART.fullmatch(total) and 1 <= int(number) <= int(total)):
         return line.text
     key = (line.host, *(params.get(name, "") for name in ("source", "cursor", "file", "inode", "offset")), total)
     parts = context.parts.setdefault(key, {})

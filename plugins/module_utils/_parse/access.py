@@ -36,14 +36,14 @@ _GLUED = "the line was cut off and another one ran into it, or its request was m
 
 _TIME = r"(\d\d/\d\d/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})"
 # The name of a user holds no blank. [pve-access-control PVE/Auth/Plugin.pm]
-LINE = re.compile(rf'(\S+) - ([^\s\x00]+) \[{_TIME}\] "(.*)" (\d{{1,3}}|-) (\d+|-)', re.ASCII | re.DOTALL)
+LINE = re.compile(rf'(\S+) - ([^\s\x00]+) \[{_TIME}\] "(.*)" (\d{{1,3}}|-) (\d{{1,18}}|-)', re.ASCII | re.DOTALL)
 # Where another line begins in the middle: this one was cut, or the client wants it to look so.
 _ANOTHER = re.compile(rf' - [^\s\x00]+ \[{_TIME}\] "', re.ASCII)
 _HEAD = re.compile(r"\S+ - .{1,200}? \[\d", re.ASCII)
 _ANY_TIME = re.compile(rf"\[{_TIME}\]", re.ASCII)
 _CLOCK = re.compile(r"(\d\d)/(\d\d)/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)", re.ASCII)
 # The server searches these words anywhere in the line: what a client puts before them is not looked at.
-_REQUEST = re.compile(r"(\S+) (\S+) HTTP/\d+\.\d+", re.ASCII)
+_REQUEST = re.compile(r"(?<!\S)(\S+) (\S+) HTTP/\d+\.\d+", re.ASCII)
 # RFC 3986: scheme and authority are not part of the path, and the fragment is dropped.
 _URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.\-]*:)?(?://[^/?#]*)?([^?#]*)(?:\?([^#]*))?", re.DOTALL)
 _SLASHES = re.compile(r"/{2,}")

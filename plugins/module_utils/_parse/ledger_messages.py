@@ -22,6 +22,7 @@ from ansible_collections.pve.audit.plugins.module_utils._parse.facts import (
     LINUX_LOG,
     Facts,
 )
+from ansible_collections.pve.audit.plugins.module_utils._parse.redact import redact
 
 CONFIG = "pve.config"
 ACTION_FILE = "config.file.modify"
@@ -126,7 +127,7 @@ def _change(event: str, line: Mapping[str, Any]) -> Facts:
 
 def _rows(value: object) -> list[list[str]]:
     rows = value if isinstance(value, list) else []
-    return [[str(one) for one in row] for row in rows if isinstance(row, list) and row]
+    return [[redact(str(one)) for one in row] for row in rows if isinstance(row, list) and row]
 
 
 def _action(event: str, path: str, rows: Mapping[str, list[list[str]]]) -> tuple[str, str]:

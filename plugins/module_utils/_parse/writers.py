@@ -21,7 +21,10 @@ _FILES = {
     "login": frozenset({"login"}),
     "systemd-logind": frozenset({"systemd-logind"}),
 }
-_ROOTS = frozenset({"systemd-logind", "login", "pve-audit-ledger"})
+_ROOTS = frozenset(
+    """systemd systemd-journald systemd-logind login pve-audit-ledger useradd usermod userdel groupadd groupmod groupdel
+    newusers chpasswd""".split()
+)
 _BY_ROOT = ("Accepted ", "pam_unix(sshd:")
 
 

@@ -176,7 +176,9 @@ def read_lines(root: Root, path: str) -> Iterator[tuple[int, bytes]]:
 
 
 def numbered_lines(stream: IO[bytes], limit: float = float("inf")) -> Iterator[tuple[int, bytes]]:
-    """The lines of a stream with their numbers, without line feeds. What a line has beyond LONGEST_LINE is no other line.
+    """The lines of a stream with their numbers, without line feeds.
+
+    What a line has beyond LONGEST_LINE is left out, and is no line of its own.
 
     Raises UnreadableError, when it is damaged, or longer than `limit` bytes, after the last line that can be read.
     """

@@ -23,7 +23,7 @@ from ansible_collections.pve.audit.plugins.module_utils._model.act import (
     Witness,
 )
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, get_field, unique_events
-from ansible_collections.pve.audit.plugins.module_utils._model.names import owner_of
+from ansible_collections.pve.audit.plugins.module_utils._model.names import ROOT, owner_of
 from ansible_collections.pve.audit.plugins.module_utils._parse.facts import LINUX_LOG
 
 _FILES = {"pve.task": "tasks/index", "pve.access": "access.log", "pve.auth": "journal", "linux.auth": "journal"}
@@ -80,7 +80,7 @@ def _act(group: Group, people: Mapping[str, str]) -> Act:
     about, facts = lead["event"], lead.get("pve", {})
     named = group.graver or lead
     by_key = people.get(group.key or "") if lead["event"].get("outcome") != "failure" else None
-    candidates = [_with_person(one, people, by_key) for one in group.candidates]
+    candidates = [_with_person(one, people, by_key, alone=len(group.candidates) == 1) for one in group.candidates]
     sure = group.confidence in (CERTAIN, LIKELY)
     user = get_field(lead, "user.id") or _common([one["user"] for one in candidates])
     return {
@@ -105,9 +105,10 @@ def _act(group: Group, people: Mapping[str, str]) -> Act:
     }
 
 
-def _with_person(candidate: Candidate, people: Mapping[str, str], by_key: str | None) -> Candidate:
+def _with_person(candidate: Candidate, people: Mapping[str, str], by_key: str | None, *, alone: bool) -> Candidate:
     """An account of its own says more than a key; root is whose key came in."""
-    person = people.get(candidate["user"] or "") or candidate["person"] or by_key
+    key = by_key if candidate["user"] in (None, ROOT) or alone else None
+    person = people.get(candidate["user"] or "") or candidate["person"] or key
     return {**candidate, "person": person}
 
 

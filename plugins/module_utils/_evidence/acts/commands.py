@@ -36,6 +36,8 @@ def judge_commands(groups: Iterable[Group], sessions: Sessions, known: Addresses
         event = max((one for one in group.members if get_field(one, "process.name")), key=_worth, default=None)
         if event is None or event["event"].get("dataset") == LINUX_LOG:
             continue
+        if group.lead["event"].get("action") in (ACTION_SSH_OPEN, ACTION_SSH_CLOSE):
+            continue  # sshd's own lines say more
         program, user = program_of(group), get_field(group.lead, "user.id")
         if program is None and group.upid is not None:
             continue

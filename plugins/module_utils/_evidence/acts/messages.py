@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.calls import API_PROGRAMS
 from ansible_collections.pve.audit.plugins.module_utils._evidence.acts.groups import Group
+from ansible_collections.pve.audit.plugins.module_utils._model.act import AMBIGUOUS
 from ansible_collections.pve.audit.plugins.module_utils._model.event import Event, event_time, get_field
 from ansible_collections.pve.audit.plugins.module_utils._parse.facts import PVE_AUTH
 
@@ -31,15 +32,25 @@ def join_messages(others: Iterable[Event], groups: Iterable[Group]) -> set[int]:
     for event in sorted(messages, key=lambda event: event_time(event) or 0.0):
         key, second = _message_key(event), int(event_time(event) or 0)
         near = [group for add in _SPAN for group in index.get((*key, second + add), ())]
-        group = next((group for group in near if not group.told), None)
+        free = [group for group in near if not group.told]
+        group = free[0] if free else None
         if group is not None:
             group.told = True
             group.object = get_field(event, "pve.object") if len(near) == 1 else None
             group.add(event)
             if event["event"].get("action") == _UNLINK != group.lead["event"].get("action"):
                 group.graver = event
+                _doubt(group, free)
             told.add(id(event))
     return told
+
+
+def _doubt(group: Group, free: list[Group]) -> None:
+    """Which of several calls it was that destroyed the disk, no line tells."""
+    several = [one for other in free for one in other.candidates if one not in group.candidates]
+    if several:
+        group.candidates = group.candidates + several
+        group.confidence = AMBIGUOUS
 
 
 def _is_message(event: Event) -> bool:

@@ -27,16 +27,23 @@ _SECRET_FILE = re.compile(
     r"(?:.*/)?priv(?:/.*)?|.*\.key|.*\.pw|.*wg-keys.*|(?:.*/)?(?:shadow|tfa|token)\.cfg.*", re.DOTALL
 )
 _SECRET_KEY = re.compile(
-    r"pass(?:word|wd)?\b|secret|token|credential|private|api-?key|encryption-key|cipassword|bind_?pw|^keys$|\bkey$|hmac|\bpsk\b",
+    r"pass(?:word|wd)?\b|secret|token|credential|private|api-?key|encryption-key|cipassword|bind_?pw|\bkey$|hmac|\bpsk\b"
+    r"|^keys$|^args$|^env$|lxc\.environment|keyring|^header$|^body$|^url$",
     re.IGNORECASE,
 )
 _SECRET_TEXT = re.compile(r"(?i)\b(pass(?:word|wd)?|secret|pw)(\s*[=:]\s*)(\S+)")
+# The same in a file of which nobody knows what its lines are.
+_SECRET_LINE = re.compile(r"(?i)(pass(?:word|wd)?|secret|token|key)(\s*[=:]\s*|\s+)(\S+)")
+_SECRET_IN_URL = re.compile(r"//[^/@\s]{1,200}@")
 _SECRET_HASH = re.compile(r"\$(?:1|5|6|7|y|2[abxy]|argon2\w*)\$\S+")
 # The secret of a token looks like any other UUID: hidden where it is not known what a line is.
 _SECRET_UUID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
+# `user.cfg.bak` holds what `user.cfg` does.
+_COPY = re.compile(r"(\.(?:cfg|conf|fw))[.~-].*", re.DOTALL)
 _PRIVATE_KEY = b"PRIVATE KEY"
 _USER_FIELDS = ("enable", "expire", "firstname", "lastname", "email", "comment", "keys")
-_SECTION = re.compile(r"([a-z][a-z0-9_-]*):[ \t]*(\S*)\s*$", re.IGNORECASE)
+_AGAIN = re.compile(r" \(\d+\)$")
+_SECTION = re.compile(r"([a-z][a-z0-9_-]*):[ \t]*(\S*)", re.IGNORECASE)
 _PAIR = re.compile(r"([A-Za-z0-9_.-]+)\s*[:=]\s*(.*)", re.DOTALL)
 
 
@@ -59,12 +66,12 @@ def holds_secrets(path: str) -> bool:
 def compare(path: str, before: bytes | None, after: bytes | None) -> Difference:
     """What is different. None for a file that was not there, or whose content is not known."""
     old, new = (_text(one) for one in (before, after))
-    read = _reader(path)
-    if read is None and any(_PRIVATE_KEY in (one or b"") for one in (before, after)):
+    read = _reader(_COPY.sub(r"\1", path))
+    if any(_PRIVATE_KEY in (one or b"") for one in (before, after)):
         return Difference([], [], [], [HIDDEN])
     if read is None:
         lines = _different(old.split("\n"), new.split("\n"))
-        shown = [_shown(_SECRET_UUID.sub(HIDDEN, line)) for line in lines[:MOST]]
+        shown = [_shown(_hide_all(line)) for line in lines[:MOST]]
         return Difference([], [], [], shown, max(0, len(lines) - MOST))
     return compare_items(read(old), read(new))
 
@@ -97,10 +104,16 @@ def _key(key: str) -> str:
 
 
 def _value(key: str, value: str) -> str:
-    return HIDDEN if value and _SECRET_KEY.search(key.rpartition(" ")[2]) else _shown(value)
+    name = _AGAIN.sub("", key).rpartition(" ")[2]
+    return HIDDEN if value and _SECRET_KEY.search(name) else _shown(value)
+
+
+def _hide_all(line: str) -> str:
+    return _SECRET_LINE.sub(lambda match: f"{match[1]}{match[2]}{HIDDEN}", _SECRET_UUID.sub(HIDDEN, line))
 
 
 def _shown(text: str) -> str:
+    text = _SECRET_IN_URL.sub(f"//{HIDDEN}@", text)
     text = _SECRET_HASH.sub(HIDDEN, _SECRET_TEXT.sub(lambda match: f"{match[1]}{match[2]}{HIDDEN}", text))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} and {len(text) - _LONGEST} more characters"
 
@@ -181,7 +194,7 @@ def read_sections(text: str) -> Items:
     place = ""
     for line in text.split("\n"):
         if line.strip() and line[0] not in " \t#":
-            head = _SECTION.fullmatch(line)
+            head = _SECTION.fullmatch(line.rstrip())
             place = f"{head[1]} {head[2]}".rstrip() if head else line.strip()
             items[place] = ""
         elif line.strip():

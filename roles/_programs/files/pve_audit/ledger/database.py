@@ -83,10 +83,10 @@ class Database:
         return Look(version, writer, mtime, rows_below, inodes - {_ROOT})
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file, and remember which it was."""
         if self._connection is not None:
             self._connection.close()
-        self._connection, self._file, self._seen = None, None, -1
+        self._connection, self._seen = None, -1
 
     @property
     def is_new(self) -> bool:

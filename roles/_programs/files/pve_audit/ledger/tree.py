@@ -142,6 +142,7 @@ class Tree:
                 self._processes[row.inode] = int(temporary[2])
             if temporary or _NOISE.fullmatch(after.path):
                 lost.pop(after.path, None)
+                yield from self._hidden(row, after)
                 continue
             yield from self._change(row, after, lost)
         last = max((row.version for row in look.rows.values()), default=0) < look.version
@@ -151,14 +152,23 @@ class Tree:
                 folder = entry.kind == DIRECTORY
                 yield Change("deleted", entry.path, look.version, writer, look.mtime, folder, before=entry)
 
+    def _hidden(self, row: Row, after: Entry) -> Iterator[Change]:
+        """What was a file of its own and got the name of a lock or a temporary file is gone from where it was."""
+        known = self.entries.get(row.inode)
+        if known is not None and not _TEMPORARY.fullmatch(known.path) and not _NOISE.fullmatch(known.path):
+            folder = row.kind == DIRECTORY
+            yield Change(
+                "moved", after.path, row.version, row.writer, row.mtime, folder, known.path, None, known, after
+            )
+
     def _change(self, row: Row, after: Entry, lost: dict[str, Entry]) -> Iterator[Change]:
         """The change of one row: the same inode in another place, a new one in the place of an old one, or neither."""
         known = self.entries.get(row.inode)
         was_temporary = known is not None and _TEMPORARY.fullmatch(known.path) is not None
         before = lost.pop(after.path, None) if known is None or was_temporary else known
         moved = known is not None and not was_temporary and known.path != after.path
-        if moved:
-            lost.pop(after.path, None)
+        if moved:  # over another file: that one is what was there before
+            before = lost.pop(after.path, None) or known
         if row.kind == DIRECTORY and before is not None and not moved:
             return
         yield Change(
@@ -168,7 +178,7 @@ class Tree:
             row.writer,
             row.mtime,
             row.kind == DIRECTORY,
-            before.path if before is not None and moved else "",
+            known.path if known is not None and moved else "",
             self._processes.get(row.inode),
             before,
             after,

@@ -36,6 +36,29 @@ def test_a_file_of_no_known_kind_is_a_bounded_diff() -> None:
     assert len(compare("vzdump.cron", b"", b"x" * 5000).diff[-1]) < 350
 
 
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("nodes/pve1/qemu-server/100.conf", "cipassword: a\ncipassword: hunter2"),
+        ("nodes/pve1/lxc/100.conf", "lxc.environment: DB_PASSWORD=hunter2"),
+        ("nodes/pve1/qemu-server/100.conf", "args: -object secret,data=hunter2"),
+        ("datacenter.cfg", "http_proxy: http://u:hunter2@proxy"),
+        ("notifications.cfg", "webhook: w\n\turl https://x?token=hunter2"),
+        ("storage.cfg.bak", "pbs: b\n\tpassword hunter2"),
+        ("user.cfg.bak", "user:a@pve:1:0:::::hunter2:"),
+        ("notes", "client-key hunter2"),
+        ("notes", "DB_PASSWORD=hunter2"),
+        ("storage.cfg", "-----BEGIN PRIVATE KEY-----\nhunter2"),
+    ],
+)
+def test_no_secret_of_a_known_file_is_told(path: str, line: str) -> None:
+    assert "hunter2" not in str(compare(path, b"", f"{line}\n".encode()))
+
+
+def test_a_head_with_many_blanks_is_read_at_once() -> None:
+    assert compare("storage.cfg", b"", b"a:" + b" " * 200_000 + b"x y\n").added
+
+
 def test_work_grows_with_the_size_and_not_faster() -> None:
     names = ",".join(f"u{number}@pve" for number in range(20_000))
     roles = ",".join(f"r{number}" for number in range(20_000))

@@ -119,6 +119,35 @@ def test_editors_moves_and_deletions(watched: Watched) -> None:
     assert line["removed"] == [["memory", "512"], ["onboot", "1"]]
 
 
+@pytest.mark.parametrize("name", ["priv/lock/u", "user.cfg.tmp.1"])
+def test_a_file_that_is_given_the_name_of_a_lock_is_not_lost_from_sight(watched: Watched, name: str) -> None:
+    watched.pmxcfs.write("user.cfg", b"user:alice@pve:1:0:::::\n")
+    watched.pmxcfs.make_directory("priv/lock")
+    watched.look()
+    watched.pmxcfs.rename("user.cfg", name)
+    assert [(one["event"], one["path"], one["from"]) for one in watched.look()] == [("moved", name, "user.cfg")]
+
+
+def test_a_file_moved_over_another_one_is_compared_with_it(watched: Watched) -> None:
+    watched.pmxcfs.write("user.cfg", b"user:alice@pve:1:0:::::\n")
+    watched.pmxcfs.write("x", b"user:alice@pve:1:0:::::\nacl:1:/:alice@pve:Administrator:\n")
+    watched.look()
+    watched.pmxcfs.rename("x", "user.cfg")
+    (line,) = watched.look()
+    assert (line["event"], line["from"], line["added"]) == (
+        "moved",
+        "x",
+        [["acl / alice@pve Administrator", "propagate"]],
+    )
+
+
+def test_one_look_that_fails_replaces_no_database(watched: Watched) -> None:
+    watched.follower.database.close()
+    watched.pmxcfs.write("jobs.cfg", b"vzdump: a\n")
+    (line,) = watched.look()
+    assert (line["event"], line.get("unseen")) == ("created", None)
+
+
 def test_a_deletion_before_another_write_has_no_known_writer(watched: Watched) -> None:
     watched.pmxcfs.write("jobs.cfg", b"vzdump: a\n\tenabled 1\n")
     watched.look()
